@@ -133,7 +133,7 @@ async fn tasks_go_from_celery_to_rust_with_all_that_belongs_to_them() {
 }
 
 #[tokio::test]
-async fn states_are_seen_from_python_and_a_task_that_runs_can_be_revoked() {
+async fn progress_is_seen_from_python_and_an_ignored_result_is_not_stored() {
     let mut peers = Peers::start().await;
     peers.python("setattr(sys, 'r', app.send_task('rs.sleep', [30])) or sys.r.id");
     wait_for("the progress of the task", || {
@@ -167,9 +167,13 @@ async fn tasks_go_from_rust_to_celery_with_all_that_belongs_to_them() {
     let later = json!({"task": "py.echo", "args": ["later"], "countdown_ms": 1500});
     assert_eq!(peers.call(later).await, json!({"returned": "later"}));
     assert!(begin.elapsed() >= Duration::from_millis(1500));
-    let expired = json!({"task": "py.echo", "countdown_ms": 1500, "expires_ms": 1});
-    let expired = peers.call(expired).await;
-    assert!(expired["revoked"] == true || expired["returned"].is_null(), "{expired}");
+    // From the time of its start on, so it has to wait for a worker for longer: both are busy.
+    let busy = [json!({"task": "py.sleep", "args": [2]}), json!({"task": "py.sleep", "args": [2]})];
+    for task in busy {
+        peers.send(task).await;
+    }
+    let expired = json!({"task": "py.echo", "args": ["ran"], "expires_ms": 500});
+    assert_eq!(peers.call(expired).await, json!({"revoked": true}));
     assert_eq!(peers.call(json!({"task": "py.retry", "args": [2]})).await, json!({"returned": 2}));
     let unknown = peers.call(json!({"task": "py.unknown"})).await;
     assert_eq!(unknown["failed"]["exc_type"], "NotRegistered", "{unknown}");
@@ -249,6 +253,15 @@ async fn the_remote_control_of_celery_reaches_the_worker() {
     peers.python("app.control.revoke(sys.r.id, terminate=True)");
     let revoked = peers.python("sys.r.get(timeout=10)");
     assert_eq!(revoked["exception"], "TaskRevokedError", "{revoked}");
+    // Without termination, a task that runs goes on.
+    let sent = "setattr(sys, 'r', app.send_task('rs.sleep', [1.5])) or sys.r.id";
+    peers.python(sent);
+    wait_for("the task to run", || {
+        std::future::ready(peers.python("sys.r.state") == json!("PROGRESS"))
+    })
+    .await;
+    peers.python("sys.r.revoke()");
+    peers.expect("sys.r.get(timeout=15)", json!(1.5));
     // A task that waits is revoked by Python and never runs.
     peers.python(
         "setattr(sys, 'r', app.send_task('rs.add', [1, 1], countdown=3)) or sys.r.revoke()",
@@ -256,7 +269,7 @@ async fn the_remote_control_of_celery_reaches_the_worker() {
     let revoked = peers.python("sys.r.get(timeout=15)");
     assert_eq!(revoked["exception"], "TaskRevokedError", "{revoked}");
     let revoked = peers.python(&inspect("revoked()"));
-    assert_eq!(revoked.as_array().unwrap().len(), 2, "{revoked}");
+    assert_eq!(revoked.as_array().unwrap().len(), 3, "{revoked}");
     let stats = peers.python(&inspect("stats()"));
     assert_eq!(
         (&stats["total"]["rs.sleep"], &stats["pool"]["max-concurrency"]),
@@ -284,7 +297,6 @@ async fn the_remote_control_of_celery_reaches_the_worker() {
     peers.expect(&one("cancel_consumer('extra'"), json!({"ok": "no longer consuming from extra"}));
     let unknown = peers.python(&one("broadcast('nosuch'"));
     assert_eq!(unknown, json!({"error": "KeyError('nosuch')"}));
-    // A Python worker that starts learns what is revoked.
     let conf = peers.python(&inspect("conf()"));
     assert_eq!(conf["task_acks_late"], true, "{conf}");
 }

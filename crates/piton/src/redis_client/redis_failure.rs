@@ -24,6 +24,8 @@ pub(crate) enum RedisFailure {
     UnknownMaster(String),
     /// The server belongs to a Redis Cluster.
     Cluster(&'static SettingNames),
+    /// A connection could not be opened, or made ready.
+    Connect(Box<Self>),
     /// The server is too old: its version, and the least one.
     Version {
         found: String,
@@ -64,8 +66,10 @@ impl RedisFailure {
                     | ServerErrorKind::ExecAbort
                     | ServerErrorKind::NoPerm
             ),
-            ErrorKind::Extension => !["NOAUTH", "MISCONF", "LOADING", "MASTERDOWN"]
-                .contains(&error.code().unwrap_or("")),
+            ErrorKind::Extension => {
+                !["NOAUTH", "MISCONF", "LOADING", "MASTERDOWN", "BUSY", "NOREPLICAS", "TRYAGAIN"]
+                    .contains(&error.code().unwrap_or(""))
+            }
             _ => false,
         }
     }
@@ -87,6 +91,7 @@ impl fmt::Display for RedisFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotConnected => f.write_str("not connected"),
+            Self::Connect(failure) => failure.fmt(f),
             Self::Timeout(limit) => {
                 write!(f, "no reply within {}", humantime::format_duration(*limit))
             }

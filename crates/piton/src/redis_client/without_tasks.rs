@@ -8,6 +8,6 @@ use super::redis_server::RedisServer;
 
 const _: fn(&RedisServer, UnboundedSender<PushInfo>) = |server, pushes| {
     let found = server.db().to_string();
-    let old = RedisFailure::Version { found, least: "" };
+    let old = RedisFailure::Connect(RedisFailure::Version { found, least: "" }.into());
     drop(server.connect_for_pushes(pushes, async |_| Err::<(), _>(old)));
 };

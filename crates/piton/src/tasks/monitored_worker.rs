@@ -30,6 +30,9 @@ pub(super) trait MonitoredWorker: Send + Sync {
     /// Returns how many runs of each task have started.
     fn totals(&self) -> BTreeMap<String, u64>;
 
+    /// Ends those of its claimed tasks that have not started and have these ids.
+    fn revoke_waiting(&self, ids: &[&str]);
+
     /// Cancels those of its running tasks that have these ids, at their next `await`.
     fn terminate(&self, ids: &[&str]);
 

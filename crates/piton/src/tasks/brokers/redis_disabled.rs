@@ -20,12 +20,15 @@ const _: fn(&dyn MonitoredWorker) = |worker| {
     drop((worker.info(), worker.active(), worker.active_count(), worker.reserved()));
     drop((worker.registered(), worker.totals(), worker.events()));
     let _ = worker.set_time_limit("", Default::default()) || worker.set_rate_limit("", None);
+    worker.revoke_waiting(&[]);
     worker.terminate(&[]);
     worker.add_queue("");
     worker.remove_queue("");
     worker.shut_down();
 };
 
+/// Refuses the broker: this build has no Redis.
+///
 /// # Errors
 /// Always. The check of the settings has refused the broker before.
 pub(super) fn open(_: &TasksSettings, _: &[Task], _: &Clock) -> Result<OpenBroker, Box<Problem>> {

@@ -55,7 +55,9 @@ impl Executor {
         let request = message.request(&claimed.id);
         let (trigger, soft_stop) = limits.soft.map(|_| Stop::new()).unzip();
         let soft_stop = soft_stop.unwrap_or_else(|| self.never.clone());
-        self.events.record(|| EventKind::TaskReceived((&message.headers).into()));
+        if unreadable.is_none() {
+            self.events.record(|| EventKind::TaskReceived((&message.headers).into()));
+        }
         let run = TaskRun::new(message.take_about(&claimed), soft_stop, stop.clone());
         let attempt = self.begin(&mut claimed, known, &mut message, &run, slot, started);
         let TaskBody { args, kwargs, .. } = message.body;

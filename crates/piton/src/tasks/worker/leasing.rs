@@ -65,7 +65,12 @@ impl Session {
             return;
         }
         self.slots.iter().for_each(|slot| slot.revoke(keys));
-        for ClaimedTask { key, id, .. } in self.buffer.take_if(|task, _| keys.contains(&task.key)) {
+        self.revoke_waiting(|task| keys.contains(&task.key));
+    }
+
+    /// Ends claimed tasks that have not started.
+    pub fn revoke_waiting(&self, is_revoked: impl Fn(&ClaimedTask) -> bool) {
+        for ClaimedTask { key, id, .. } in self.buffer.take_if(|task, _| is_revoked(task)) {
             let finished = FinishedTask {
                 state: FinalState::Revoked,
                 result: revoked_result("revoked"),

@@ -129,8 +129,14 @@ impl Worker {
     /// killed: the tasks run again after the lease.
     pub async fn run(&self, stop: Stop) {
         let worker: Arc<dyn MonitoredWorker> = self.0.clone();
-        let monitored = self.0.broker.serve_monitors(worker, stop.clone());
-        tokio::join!(self.work(stop), monitored);
+        // Until the last task has ended, so that monitors see its end.
+        let (trigger, ended) = Stop::new();
+        let monitored = self.0.broker.serve_monitors(worker, ended);
+        let work = async {
+            self.work(stop).await;
+            trigger.stop();
+        };
+        tokio::join!(work, monitored);
     }
 
     async fn work(&self, stop: Stop) {

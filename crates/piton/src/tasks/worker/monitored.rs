@@ -73,6 +73,12 @@ impl MonitoredWorker for Shared {
         self.executor.totals.lock().clone()
     }
 
+    fn revoke_waiting(&self, ids: &[&str]) {
+        if let Some(session) = self.session() {
+            session.revoke_waiting(|task| ids.contains(&task.id.as_str()));
+        }
+    }
+
     fn terminate(&self, ids: &[&str]) {
         if let Some(session) = self.session() {
             session.slots.iter().for_each(|slot| slot.revoke_ids(ids));

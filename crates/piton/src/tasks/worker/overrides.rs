@@ -57,8 +57,10 @@ impl Overrides {
         let rate = rates.get_mut(task)?;
         let (now, interval) = (Instant::now(), rate.limit.interval());
         if now >= rate.next {
+            // Those that were told to come later may have run in another process.
+            let is_over = now >= rate.next + interval.saturating_mul(rate.postponed);
+            rate.postponed = if is_over { 0 } else { rate.postponed.saturating_sub(1) };
             rate.next = now + interval;
-            rate.postponed = rate.postponed.saturating_sub(1);
             return None;
         }
         // One after the other, so that each may start when it comes again.

@@ -26,6 +26,9 @@ const PAGE: usize = 500;
 /// Maximum number of messages of a queue that are looked at for the time at which they are due.
 const MAX_LOOKED_AT: usize = 1000;
 
+/// Maximum number of messages of a list whose age is looked up.
+const MAX_AGED: usize = 20;
+
 /// Maximum number of unacknowledged messages that are counted.
 const MAX_COUNTED: usize = 100_000;
 
@@ -217,8 +220,9 @@ impl Inner {
         let mut effects = Effects::default();
         let key = self.keys.result(&record.task_id);
         let value = NewValue { key, value: record.to_json(), ttl_ms: ttl_ms(self.keep_results) };
-        effects.set.push((value, true));
-        if let Some(member) = member {
+        // It may have ended since it was read.
+        let is_stored = self.store_unless_final(&[value], true).await? == 1;
+        if let Some(member) = member.filter(|_| is_stored) {
             let (id, state) = (&record.task_id, FinalState::Revoked);
             self.end_member(&member, id, state, &finished.result, &mut effects).await?;
         }
@@ -256,9 +260,15 @@ impl Inner {
         let own = record.own();
         (own.finished_at_ms, own.started_at_ms, own.losses) = (None, None, None);
         record.wait(None);
-        self.store(&[self.value_of(&record)]).await?;
+        let value = self.value_of(&record);
         let mut pipeline = redis::pipe();
         pipeline.atomic();
+        if self.separate_results.is_none() {
+            let NewValue { key, value, ttl_ms } = &value;
+            pipeline.cmd("SET").arg(key).arg(value).arg("PX").arg(ttl_ms).ignore();
+        } else {
+            self.store(&[value]).await?;
+        }
         for set in [REVOKED, TERMINATED] {
             pipeline.cmd("ZREM").arg(self.keys.named(set)).arg(&id).ignore();
         }
@@ -287,7 +297,7 @@ impl Inner {
         for record in waiting {
             if let Some(member) = self.member_of(record).await? {
                 let mut effects = Effects::default();
-                self.fail_chord(&member, &mut effects);
+                self.fail_chord(&member, &mut effects).await?;
                 self.apply_effects(effects).await?;
             }
         }
@@ -311,7 +321,9 @@ impl Inner {
             && parent_id.is_none()
             && created_before_ms.is_none()
             && *limit == 0
-            && states.contains(&TaskState::Queued);
+            && [TaskState::Queued, TaskState::Scheduled, TaskState::Retrying]
+                .iter()
+                .all(|state| states.contains(state));
         let mut removed = 0;
         for queue in filter.queues.iter().filter(|_| asks_for_queues) {
             for list in self.keys.lists(queue).collect::<Vec<_>>() {
@@ -460,16 +472,18 @@ impl Inner {
             let [length, messages] = pair else { continue };
             let length: u64 = redis::from_redis_value_ref(length).unwrap_or_default();
             let messages: Vec<Vec<u8>> = redis::from_redis_value_ref(messages).unwrap_or_default();
-            let mut early = 0;
+            let (mut early, mut ready) = (0, Vec::new());
             for message in &messages {
                 let Some((id, due_at_ms)) = id_and_time(message) else { continue };
                 match due_at_ms {
                     Some(due_at_ms) if due_at_ms > now_ms => early += 1,
-                    due_at_ms => ages.push((id, due_at_ms)),
+                    due_at_ms => ready.push((id, due_at_ms)),
                 }
             }
+            // The oldest is the last of its list; a few more, because some may have no record.
+            ages.extend(ready.into_iter().rev().take(MAX_AGED));
             stats.scheduled += early;
-            stats.queued += length - early;
+            stats.queued += length.saturating_sub(early);
         }
         let oldest = self.oldest_of(&ages, now_ms).await?;
         stats.oldest_ms = stats.oldest_ms.max(oldest);
@@ -482,9 +496,8 @@ impl Inner {
         messages: &[(String, Option<i64>)],
         now_ms: i64,
     ) -> Result<Option<i64>, BrokerError> {
-        // The oldest is the last of its list; a few more, because some may have no record.
         let mut oldest = None;
-        for (id, due_at_ms) in messages.iter().rev().take(20) {
+        for (id, due_at_ms) in messages {
             let created_at_ms = match time_of_id(id) {
                 Some(created_at_ms) => created_at_ms,
                 None => match self.record(id).await? {

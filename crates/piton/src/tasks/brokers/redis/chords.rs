@@ -327,13 +327,23 @@ impl Inner {
     }
 
     /// Fails the body of a chord one of whose members is removed without an end.
-    pub(super) fn fail_chord(&self, member: &ChordMember, effects: &mut Effects) {
+    pub(super) async fn fail_chord(
+        &self,
+        member: &ChordMember,
+        effects: &mut Effects,
+    ) -> Result<(), BrokerError> {
         let text = format!("a member of the group {} was removed before it ended", member.group);
         let failure = Exception::chord_error(text);
-        self.fail_body(&member.body, &member.root_id, &failure, effects);
+        let outer = self.fail_body(&member.body, &member.root_id, &failure, effects);
         let key = |suffix| self.keys.group(&member.group, suffix);
         effects.remove.extend([".j", ".t", ".s", ".d"].map(key));
         effects.remove.push(self.keys.summary(&member.group));
+        match outer {
+            Some((outer, id, state, result)) => {
+                self.end_member(&outer, &id, state, &result, effects).await
+            }
+            None => Ok(()),
+        }
     }
 
     /// Forgets that a member has ended, because it runs again.
@@ -354,14 +364,15 @@ impl Inner {
 
     /// Does what follows a change by an operator, outside of a settlement.
     pub(super) async fn apply_effects(&self, effects: Effects) -> Result<(), BrokerError> {
+        // The records first: a task that is sent may end before its record is stored.
+        let mut stored = redis::pipe();
+        effects.store_in(&mut stored);
+        self.results().pipe::<()>(&stored).await?;
         let mut sent = redis::pipe();
         for SentTask { list, message, .. } in &effects.send {
             sent.cmd("LPUSH").arg(list).arg(message).ignore();
         }
-        self.broker.pipe::<()>(&sent).await?;
-        let mut stored = redis::pipe();
-        effects.store_in(&mut stored);
-        self.results().pipe(&stored).await
+        self.broker.pipe(&sent).await
     }
 }
 

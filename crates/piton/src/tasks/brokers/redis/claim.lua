@@ -26,23 +26,34 @@ local function list_of(queue, step)
 end
 
 -- Messages whose time has come. The others that are found here were given up by workers of Celery: see the sweep.
-for _, tag in ipairs(redis.call('ZRANGEBYSCORE', index, '-inf', now - visibility, 'LIMIT', 0, 200)) do
-  local step, queue = string.match(tag, '^piton:eta:[^:]*:(%d+):(.*)$')
-  if step then
-    local value = redis.call('HGET', unacked, tag)
-    redis.call('HDEL', unacked, tag)
-    redis.call('ZREM', index, tag)
+local fault, others = '', 0
+for _ = 1, 10 do
+  local due = redis.call('ZRANGEBYSCORE', index, '-inf', now - visibility, 'LIMIT', others, 200)
+  for _, tag in ipairs(due) do
+    local step, queue = string.match(tag, '^piton:eta:[^:]*:(%d+):(.*)$')
+    local value = step and redis.call('HGET', unacked, tag)
+    local pushed = {}
     if value then
       local tail = ', "", ' .. cjson.encode(queue) .. ']'
-      redis.call('RPUSH', list_of(queue, step), string.sub(value, 2, -#tail - 1))
+      local list = list_of(queue, step)
+      -- First, because a script is not rolled back: a key that is no list must not lose the message.
+      pushed = redis.pcall('RPUSH', list, string.sub(value, 2, -#tail - 1))
+      if type(pushed) == 'table' then fault = list .. ': ' .. pushed.err end
+    end
+    if not step or (value and type(pushed) == 'table') then
+      others = others + 1
+    else
+      redis.call('HDEL', unacked, tag)
+      redis.call('ZREM', index, tag)
     end
   end
+  if #due < 200 then break end
 end
 
 local paused = {}
 for _, queue in ipairs(redis.call('SMEMBERS', prefix .. 'piton:paused')) do paused[queue] = true end
 
-local claimed = { '', redis.call('ZCARD', prefix .. 'piton:revoked'), redis.call('HLEN', prefix .. 'piton:losses'), '' }
+local claimed = { '', redis.call('ZCARD', prefix .. 'piton:revoked'), redis.call('HLEN', prefix .. 'piton:losses'), fault }
 local count, bytes, mean = 0, 0, 1048576
 for at = 8, #ARGV, 3 do
   local list, step, queue = ARGV[at], ARGV[at + 1], ARGV[at + 2]

@@ -12,7 +12,7 @@ use super::incoming::{ClaimReply, Incoming, Unreadable};
 use super::keys;
 use super::link::Arguments;
 use super::scripts::Script;
-use super::stored_record::{REVOKED, SUCCESS, StoredRecord};
+use super::stored_record::{PROGRESS, REVOKED, STARTED, SUCCESS, StoredRecord};
 use super::times::seconds;
 use super::{HeldTask, Inner};
 use crate::tasks::brokers::records::{
@@ -48,7 +48,9 @@ impl Inner {
             let batch = self.claim_batch(worker, queues, wanted, number).await.inspect_err(|_| {
                 self.give_back_later(worker, &claimed.tasks);
                 let mut claims = self.claims.lock();
-                claims.entry(worker.0).or_default().unknown_batches.push(number);
+                if let Some(claims) = claims.get_mut(&worker.0) {
+                    claims.unknown_batches.push(number);
+                }
             });
             let (batch, found) = batch?;
             claimed.next_due_at_ms = batch.next_due_at_ms;
@@ -72,9 +74,7 @@ impl Inner {
         let arguments = self.claim_arguments(worker, queues, max, batch);
         let reply: Vec<Value> = self.broker.run(Script::Claim, &arguments).await?;
         let Some(reply) = ClaimReply::read(reply) else { return Ok(Default::default()) };
-        if let Some(fault) = &reply.fault {
-            warn!("A queue of tasks cannot be read: {fault}");
-        }
+        self.log_fault(reply.fault);
         let found = reply.messages.len();
         let mut next_due_at_ms = reply.next_due_at_ms;
         let (mut unreadable, mut incoming) = (Vec::new(), Vec::with_capacity(reply.messages.len()));
@@ -94,6 +94,19 @@ impl Inner {
         self.park(&early).await?;
         let tasks = self.start(worker, ready, reply.has_revoked, reply.has_lost, now_ms).await?;
         Ok((ClaimedBatch { tasks, next_due_at_ms }, found))
+    }
+
+    /// Logs why the list of a queue cannot be read, once.
+    fn log_fault(&self, fault: Option<String>) {
+        let mut last = self.last_fault.lock();
+        if *last != fault {
+            if let Some(fault) = &fault {
+                warn!(
+                    "The list of a queue cannot be read, so its tasks do not run: {fault}. Remove or rename the key"
+                );
+            }
+            *last = fault;
+        }
     }
 
     fn claim_arguments(
@@ -129,8 +142,11 @@ impl Inner {
         }
         let (mut stored, mut removed) = (redis::pipe(), redis::pipe());
         for Unreadable { tag, queue, message, why } in messages {
-            error!(queue, "A message of the queue {queue} cannot be read, and is put aside: {why}");
             let list = self.keys.dead_letters(&queue);
+            error!(
+                queue,
+                "A message of the queue `{queue}` cannot be read, and goes to the list `{list}`: {why}"
+            );
             let letter = serde_json::json!({
                 "reason": why,
                 "queue": queue,
@@ -199,8 +215,9 @@ impl Inner {
             let status = record.as_ref().map_or("", |record| record.status.as_str());
             let is_revoked = status == REVOKED || revoked.contains(&message.task.id);
             let is_done = status == SUCCESS && (message.is_redelivered || message.task.losses > 0);
-            // Put back by a worker of Celery, which counts no losses.
-            let is_lost = message.is_redelivered && message.task.losses == 0;
+            // Put back by a worker of Celery, which counts no losses, after it had started.
+            let has_started = matches!(status, STARTED | PROGRESS) || record.is_none();
+            let is_lost = message.is_redelivered && message.task.losses == 0 && has_started;
             let Incoming { name: task_name, mut task, tag, ignores_result, chord, .. } = message;
             let (parent_id, group) = (message.parent_id, message.group);
             task.losses += u32::from(is_lost);
@@ -278,19 +295,32 @@ impl Inner {
         Ok(messages.iter().map(record).collect())
     }
 
-    /// Stores records of tasks that have not ended, except over those of tasks that have: this worker may be late.
+    /// Stores records of tasks that have not ended, except over those of tasks that have: this worker may be late. Returns
+    /// the number of those that were stored.
     pub async fn store_unless_final(
         &self,
         values: &[NewValue],
         publishes: bool,
-    ) -> Result<(), BrokerError> {
-        if values.is_empty() {
-            return Ok(());
-        }
+    ) -> Result<usize, BrokerError> {
+        self.store_unless("final", values.iter(), publishes).await
+    }
+
+    /// Stores records, except over those of tasks that have ended: in any state (`final`), or with a `success`.
+    pub async fn store_unless<'a>(
+        &self,
+        mode: &str,
+        values: impl Iterator<Item = &'a NewValue>,
+        publishes: bool,
+    ) -> Result<usize, BrokerError> {
         let mut arguments = Arguments::default();
-        arguments.push(if publishes { "1" } else { "0" });
+        arguments.push(mode).push(if publishes { "1" } else { "0" });
+        let mut is_empty = true;
         for NewValue { key, value, ttl_ms } in values {
             arguments.push(key.as_str()).push(value.as_slice()).push_number(ttl_ms);
+            is_empty = false;
+        }
+        if is_empty {
+            return Ok(0);
         }
         self.results().run(Script::StoreUnlessFinal, &arguments).await
     }

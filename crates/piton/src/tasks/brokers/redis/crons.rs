@@ -110,6 +110,8 @@ impl Inner {
                 record => {
                     if let Some(record) = &record {
                         self.refuse_stored(record, task).await?;
+                        // Before it is sent: it may end at once.
+                        self.store(std::slice::from_ref(record)).await?;
                     }
                     separate = record;
                     arguments.push("").push("").push("");
@@ -119,13 +121,13 @@ impl Inner {
             arguments.push(list).push(task.message.as_str());
         }
         let fired: i64 = self.broker.run(Script::Fire, &arguments).await?;
+        if let Some(record) = separate.filter(|_| fired != 1) {
+            let mut command = redis::cmd("DEL");
+            command.arg(&record.key);
+            self.results().query::<()>(&command).await?;
+        }
         if fired < 0 {
             return Err(duplicate(task.map_or("", |task| task.id.as_str())));
-        }
-        if fired == 1
-            && let Some(record) = separate
-        {
-            self.store(&[record]).await?;
         }
         Ok(fired == 1)
     }

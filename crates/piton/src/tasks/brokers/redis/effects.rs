@@ -28,6 +28,11 @@ impl Effects {
                 pipeline.cmd("PUBLISH").arg(key).arg(value).ignore();
             }
         }
+        self.remove_and_create_in(pipeline);
+    }
+
+    /// Adds the commands that remove keys, and store values where there are none.
+    pub fn remove_and_create_in(&self, pipeline: &mut redis::Pipeline) {
         if !self.remove.is_empty() {
             pipeline.cmd("DEL").arg(&self.remove).ignore();
         }

@@ -92,7 +92,8 @@ impl Link {
         &self,
         work: impl AsyncFnOnce(&mut MultiplexedConnection) -> RedisResult<Value>,
     ) -> Result<Value, RedisFailure> {
-        let live = self.open().await?;
+        // Whatever the server says while connecting, another attempt may find otherwise.
+        let live = self.open().await.map_err(|failure| RedisFailure::Connect(failure.into()))?;
         let mut connection = live.connection.clone();
         let executed = match timeout(self.timeout, work(&mut connection)).await {
             Ok(executed) => executed.map_err(RedisFailure::from),

@@ -98,6 +98,8 @@ struct Inner {
     known_queues: Mutex<HashSet<String>>,
     last_key: AtomicI64,
     last_batch: AtomicU64,
+    /// The reason why a list could not be read by the last claim.
+    last_fault: Mutex<Option<String>>,
 }
 
 /// The claims of one worker.
@@ -178,6 +180,7 @@ impl RedisBroker {
             known_queues: Mutex::default(),
             last_key: AtomicI64::new(0),
             last_batch: AtomicU64::new(0),
+            last_fault: Mutex::default(),
         })))
     }
 
@@ -187,9 +190,11 @@ impl RedisBroker {
         call: impl Future<Output = Result<T, BrokerError>> + Send + 'static,
     ) -> Call<'static, T> {
         Box::pin(async move {
-            let outcome = tokio::spawn(call).await;
-            outcome
-                .unwrap_or_else(|_| Err(BrokerError::new(Kind::Unavailable, "the service stops")))
+            match tokio::spawn(call).await {
+                Ok(outcome) => outcome,
+                Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+                Err(_) => Err(BrokerError::new(Kind::Unavailable, "the service stops")),
+            }
         })
     }
 }

@@ -11,7 +11,7 @@ use redis::aio::{AsyncPushSender, MultiplexedConnection, SendError};
 use redis::{PushInfo, PushKind, Value};
 use serde_json::json;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use tracing::{debug, warn};
 
 use super::keys::REVOKED;
@@ -25,6 +25,10 @@ use crate::tasks::monitored_worker::{MonitoredWorker, now_seconds};
 /// Delays between attempts to connect.
 const CONNECT_BACKOFF: Backoff =
     Backoff::new(Duration::from_millis(100), Duration::from_secs(5), JITTER);
+
+/// The interval in which the connection is tried, and the time for the response.
+const PING_INTERVAL: Duration = Duration::from_secs(30);
+const PING_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Maximum number of requests that wait. Further ones are dropped, as they are while nobody listens.
 const MAX_WAITING: usize = 1000;
@@ -63,8 +67,7 @@ impl Inner {
         let mut backoff = CONNECT_BACKOFF;
         while !stop.is_stopped() {
             let (sender, mut requests) = mpsc::channel(MAX_WAITING);
-            // Kept, because the server closes what nobody holds.
-            let Ok(_connection) = self.listen(sender).await else {
+            let Ok(mut connection) = self.listen(sender).await else {
                 tokio::select! {
                     () = sleep(backoff.next_delay()) => continue,
                     () = stop.stopped() => break,
@@ -74,10 +77,22 @@ impl Inner {
             loop {
                 let pushed = tokio::select! {
                     pushed = requests.recv() => pushed,
+                    () = sleep(PING_INTERVAL) => {
+                        // Nothing is ever sent on it otherwise, so a connection that was dropped on the way would look idle.
+                        let ping = redis::cmd("PING");
+                        let answered = timeout(PING_TIMEOUT, ping.query_async::<()>(&mut connection));
+                        if matches!(answered.await, Ok(Ok(()))) {
+                            continue;
+                        }
+                        None
+                    }
                     () = stop.stopped() => return,
                 };
                 match pushed {
-                    Some(Pushed::Request(message)) => self.answer(worker, started, &message).await,
+                    Some(Pushed::Request(message)) => tokio::select! {
+                        () = self.answer(worker, started, &message) => {}
+                        () = stop.stopped() => return,
+                    },
                     Some(Pushed::Closed) | None => break,
                 }
             }
@@ -258,6 +273,7 @@ impl Inner {
     ) -> Result<ControlReply, BrokerError> {
         let ids = request.task_ids().map_err(malformed)?;
         self.remember(REVOKED, ids.iter().copied()).await?;
+        worker.revoke_waiting(&ids);
         let listed = ids.join(", ");
         if !terminates {
             return Ok(ControlReply::ok(format!("tasks {listed} flagged as revoked")));

@@ -8,15 +8,16 @@ local restored = {}
 for at = 3, #ARGV, 4 do
   local tag, id, list, message = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
   local value = redis.call('HGET', unacked, tag)
-  redis.call('ZREM', index, tag)
-  if value then
+  if value and message == '' then
+    local queue = string.match(tag, '^piton:[^:]*:[^:]*:%d+:(.*)$')
+    local tail = ', "", ' .. cjson.encode(queue) .. ']'
+    message = string.sub(value, 2, -#tail - 1)
+  end
+  -- First, because a script is not rolled back: a key that is no list must not lose the message.
+  local pushed = value and redis.pcall('RPUSH', list, message)
+  if type(pushed) ~= 'table' then redis.call('ZREM', index, tag) end
+  if value and type(pushed) ~= 'table' then
     redis.call('HDEL', unacked, tag)
-    if message == '' then
-      local queue = string.match(tag, '^piton:[^:]*:[^:]*:%d+:(.*)$')
-      local tail = ', "", ' .. cjson.encode(queue) .. ']'
-      message = string.sub(value, 2, -#tail - 1)
-    end
-    redis.call('RPUSH', list, message)
     if counts and id ~= '' then redis.call('HINCRBY', prefix .. 'piton:losses', id, 1) end
     restored[#restored + 1] = tag
   end

@@ -18,6 +18,7 @@ end
 
 local function message_of(tag)
   local value = redis.call('HGET', unacked, tag)
+  if not value then return nil end
   local queue = string.match(tag, '^piton:[^:]*:[^:]*:%d+:(.*)$')
   local tail = ', "", ' .. cjson.encode(queue) .. ']'
   return string.sub(value, 2, -#tail - 1)
@@ -30,12 +31,16 @@ for position = 1, count do
   local kept, kept_ttl = take(), take()
   -- Seen in the index, because that is cheaper than in the messages.
   local holds = redis.call('ZSCORE', index, tag)
+  if holds and action ~= 'ack' and message == '' then
+    message = message_of(tag)
+    holds = message
+  end
   if not holds then
     fenced[#fenced + 1] = position
   elseif acknowledges then
     ended[#ended + 1] = tag
-    if action ~= 'ack' and message == '' then message = message_of(tag) end
-    if kept ~= '' then redis.call('SET', kept, message_of(tag), 'PX', kept_ttl) end
+    local keeps = kept ~= '' and message_of(tag)
+    if keeps then redis.call('SET', kept, keeps, 'PX', kept_ttl) end
     if action == 'restore' then
       redis.call('RPUSH', target, message)
     elseif action == 'park' then

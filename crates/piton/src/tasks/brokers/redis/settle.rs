@@ -211,10 +211,16 @@ impl Inner {
         // First what follows, then the result, then the end of the claim: if it stops in between, the task runs again.
         self.leave_out_sent(results, endings).await?;
         let held = self.apply_steps(endings, Steps::Send).await?;
-        let mut pipeline = redis::pipe();
-        let held = endings.iter().filter(|ending| held.contains(&ending.position));
-        held.for_each(|ending| ending.effects.store_in(&mut pipeline));
-        results.pipe::<()>(&pipeline).await?;
+        let mut removed = redis::pipe();
+        let held = || endings.iter().filter(|ending| held.contains(&ending.position));
+        let set = |publishes| {
+            let all = held().flat_map(|ending| &ending.effects.set);
+            all.filter(move |(_, published)| *published == publishes).map(|(value, _)| value)
+        };
+        self.store_unless("success", set(true), true).await?;
+        self.store_unless("final", set(false), false).await?;
+        held().for_each(|ending| ending.effects.remove_and_create_in(&mut removed));
+        results.pipe::<()>(&removed).await?;
         self.apply_steps(endings, Steps::Acknowledge).await
     }
 
@@ -318,7 +324,7 @@ impl Inner {
                 values.push(self.value_of(record));
             });
         }
-        self.store_unless_final(&values, true).await
+        self.store_unless_final(&values, true).await.map(|_| ())
     }
 }
 
@@ -380,6 +386,9 @@ fn again(message: &[u8], due_at_ms: i64, retries: u32) -> Result<String, BrokerE
         envelope.decode_body(MAX_BODY_BYTES).map_err(malformed)?;
     }
     envelope.headers.retries = retries;
+    // It is a delivery of its own, that nobody has lost.
+    envelope.headers.redelivered = None;
+    envelope.properties.delivery_info.redelivered = None;
     let eta = chrono::DateTime::<chrono::Utc>::from_timestamp_millis(due_at_ms);
     envelope.headers.eta = eta.map(Into::into);
     envelope.properties.delivery_tag = uuid::Uuid::from_u128(fastrand::u128(..)).to_string();

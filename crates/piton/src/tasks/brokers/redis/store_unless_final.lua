@@ -1,13 +1,17 @@
--- Stores what is known of tasks that have not ended. A worker that is late must not replace the result of another one.
--- ARGV: '1' to publish, and for each task: key, value, time to live in ms.
-local publishes = ARGV[1] == '1'
-for at = 2, #ARGV, 3 do
+-- Stores what is known of tasks, except over a result that stays: a worker that is late must not replace that of another one.
+-- ARGV: 'final' if every final state stays, 'success' if a success does; '1' to publish; and for each task: key, value,
+-- time to live in ms.
+-- Returns the number of values that were stored.
+local mode, publishes, stored = ARGV[1], ARGV[2] == '1', 0
+for at = 3, #ARGV, 3 do
   local key, value = ARGV[at], ARGV[at + 1]
   local before = redis.call('GET', key)
   local status = before and string.match(before, '"status":%s*"([^"]*)"')
-  if status ~= 'SUCCESS' and status ~= 'FAILURE' and status ~= 'REVOKED' then
+  local stays = status == 'SUCCESS' or (mode == 'final' and (status == 'FAILURE' or status == 'REVOKED'))
+  if not stays then
     redis.call('SET', key, value, 'PX', ARGV[at + 2])
     if publishes then redis.call('PUBLISH', key, value) end
+    stored = stored + 1
   end
 end
-return 0
+return stored

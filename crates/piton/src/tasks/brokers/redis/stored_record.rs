@@ -17,7 +17,7 @@ pub(super) const FAILURE: &str = "FAILURE";
 pub(super) const REVOKED: &str = "REVOKED";
 
 /// The state of a task that has reported its progress, by the custom of Celery's users.
-const PROGRESS: &str = "PROGRESS";
+pub(super) const PROGRESS: &str = "PROGRESS";
 
 /// A record under `celery-task-meta-<id>`. Python reads it as the result of the task; it is written from the moment the
 /// task is sent, so that a client that asks for it at once is told of it.

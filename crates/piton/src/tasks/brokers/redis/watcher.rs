@@ -14,8 +14,8 @@ use crate::redis_client::{RedisFailure, RedisServer};
 ///
 /// It reads them on a connection with client-side caching: the server remembers what was read there, and sends a message
 /// when it is changed for the first time. Nothing is polled, no message of a queue is taken out by waiting for it, and one
-/// connection serves all waiters. Where the server has no client-side caching (before Redis 6, some proxies) nothing is
-/// reported, and callers look again after their own interval.
+/// connection serves all waiters. Where a proxy does not pass client-side caching on, nothing is reported, and callers look
+/// again after their own interval.
 pub(super) struct Watcher {
     server: RedisServer,
     timeout: Duration,
