@@ -273,7 +273,7 @@ async fn the_remote_control_of_celery_reaches_the_worker() {
     let stats = peers.python(&inspect("stats()"));
     assert_eq!(
         (&stats["total"]["rs.sleep"], &stats["pool"]["max-concurrency"]),
-        (&1.into(), &10.into()),
+        (&2.into(), &10.into()),
         "{stats}"
     );
     let one = |call: &str| {

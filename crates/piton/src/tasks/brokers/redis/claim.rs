@@ -48,9 +48,7 @@ impl Inner {
             let batch = self.claim_batch(worker, queues, wanted, number).await.inspect_err(|_| {
                 self.give_back_later(worker, &claimed.tasks);
                 let mut claims = self.claims.lock();
-                if let Some(claims) = claims.get_mut(&worker.0) {
-                    claims.unknown_batches.push(number);
-                }
+                claims.entry(worker.0).or_default().unknown_batches.push(number);
             });
             let (batch, found) = batch?;
             claimed.next_due_at_ms = batch.next_due_at_ms;

@@ -379,9 +379,7 @@ impl Inner {
     }
 
     pub fn hold(&self, worker: WorkerId, key: i64, task: HeldTask) {
-        if let Some(claims) = self.claims.lock().get_mut(&worker.0) {
-            claims.held.insert(key, task);
-        }
+        self.claims.lock().entry(worker.0).or_default().held.insert(key, task);
     }
 
     pub fn held(&self, worker: WorkerId, key: i64) -> Option<HeldTask> {
