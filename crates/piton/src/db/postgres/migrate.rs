@@ -150,8 +150,11 @@ async fn record(connection: &mut PgConnection, versions: Vec<i64>) -> Result<(),
 /// Returns the migrations that have run, in order. Uses the simple protocol, because it prepares no
 /// statement that another client behind a pooler could collide with.
 pub(super) async fn applied(connection: &mut PgConnection) -> Result<Vec<AppliedMigration>, Error> {
+    // From a table, whose lock makes the server look for changes of its catalog: otherwise a session that has looked before
+    // may not see a table that another replica has committed since the transaction began, and would create it again.
     let exist = sqlx::raw_sql(
-        "SELECT to_regclass('_sqlx_migrations') IS NOT NULL, to_regclass('_piton_migrations') IS NOT NULL",
+        "SELECT to_regclass('_sqlx_migrations') IS NOT NULL, to_regclass('_piton_migrations') IS NOT NULL \
+         FROM pg_class LIMIT 1",
     );
     let exist = exist.fetch_one(&mut *connection).await?;
     if !exist.try_get(0)? {
