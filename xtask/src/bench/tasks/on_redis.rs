@@ -126,7 +126,8 @@ impl BullMq {
     }
 
     fn measure(&self, effort: Effort) -> Result<Numbers> {
-        let count = effort.pick(4_000, 40_000);
+        // A multiple of the callers, each of which sends as many.
+        let count = effort.pick(6_400, 38_400);
         let mut all = Numbers::default();
         let sent = self.run(&format!("send {count} {CALLERS}"))?;
         all.take(&sent, &[("sent_many_per_second", "sent_per_second")]);
@@ -176,7 +177,8 @@ impl Own {
     }
 
     fn measure(&self, effort: Effort) -> Result<Numbers> {
-        let count = effort.pick(20_000, 200_000);
+        // A multiple of the callers, each of which sends as many.
+        let count = effort.pick(64_000, 192_000);
         let mut all = Numbers::default();
         let sent = self.run(self.command(&format!("send-singly {count} {CALLERS}"), true))?;
         all.take(&sent, &[("sent_many_per_second", "sent_per_second")]);
