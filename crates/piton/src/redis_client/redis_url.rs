@@ -115,7 +115,7 @@ fn is_number(text: &str) -> bool {
 #[derive(Clone)]
 pub struct RedisUrl {
     text: SecretString,
-    /// What the address says of TLS, besides its scheme.
+    /// The TLS mode in the address, besides its scheme.
     pub(super) tls: Option<RedisTls>,
 }
 

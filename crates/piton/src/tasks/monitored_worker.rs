@@ -1,4 +1,4 @@
-//! What a broker's monitors ask of a worker: Celery's remote control, and the events that it publishes.
+//! [`MonitoredWorker`]: a worker as Celery's remote control sees and changes it, and the events that it publishes.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -19,9 +19,9 @@ pub(super) struct DeliveryTag {
 /// The holder of a message that is in no queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Holder {
-    /// A worker runs it, or soon will.
+    /// The worker that runs the task, or soon will.
     Worker(i64),
-    /// It waits for its time.
+    /// The schedule: the message waits until its task is due.
     Schedule,
 }
 

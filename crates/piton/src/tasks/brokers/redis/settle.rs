@@ -22,14 +22,14 @@ use crate::tasks::error::{BrokerError, Kind};
 /// Maximum number of settlements in one script, so that none keeps Redis busy for long.
 const MAX_SETTLED: usize = 200;
 
-/// What becomes of a message.
+/// The end of a claimed message.
 enum Action {
     Acknowledge {
         keeps_message: bool,
     },
-    /// It goes to the head of its list.
+    /// Moves it back to the head of its list.
     Restore,
-    /// It waits until a time. The message replaces the one that was claimed.
+    /// Schedules it for a time. `message` replaces the one that was claimed.
     Park {
         due_at_ms: i64,
         message: String,
@@ -332,9 +332,9 @@ impl Inner {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Steps {
     All,
-    /// What follows is sent, and nothing is stored.
+    /// Sends the tasks that follow, and stores nothing.
     Send,
-    /// The claims end.
+    /// Ends the claims.
     Acknowledge,
 }
 

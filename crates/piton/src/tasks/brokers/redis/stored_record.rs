@@ -43,7 +43,7 @@ pub(super) struct StoredRecord {
     pub retries: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queue: Option<String>,
-    /// What Celery has no place for.
+    /// The fields that Celery has no place for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub piton: Option<OwnFields>,
 }
