@@ -121,10 +121,10 @@ mod tests {
     #[test]
     fn a_folder_that_does_not_exist_is_refused_with_those_that_do() {
         let error = main(&["deno".to_owned()]).unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "no `e2e/node/deno`; there are browser, graphile, httpyac, linters, newman, openapi-fetch, prism, undici"
-        );
+        // By name where it is enough: each folder that is added would end this test otherwise.
+        let (refusal, folders) = error.split_once("; there are ").unwrap();
+        assert_eq!(refusal, "no `e2e/node/deno`");
+        assert!(folders.starts_with("browser, ") && folders.ends_with(", undici"), "{folders}");
     }
 
     #[test]
