@@ -70,7 +70,7 @@ const SUITES: [Suite; 3] = [
                faults of both databases",
         install: || Ok(()),
         arguments: "--release --package e2e --all-features --test-threads 1",
-        tests: "test(/^(tasks|tasks_redis|task_faults)::/)",
+        tests: "test(/^(outbox|tasks|tasks_redis|task_faults)::/)",
     },
 ];
 

@@ -22,6 +22,7 @@ mod listeners;
 mod memory;
 mod migration_guide;
 mod openapi;
+mod outbox;
 mod piste;
 mod process;
 mod python;

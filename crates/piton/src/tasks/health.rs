@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
 
-use super::brokers::records::QueueStats;
+use super::brokers::records::{OutboxStats, QueueStats};
 use super::error::BrokerError;
+use super::outbox_settings::OutboxSettings;
 use crate::part::Health;
 use crate::secrets::redact_text;
 
@@ -33,6 +34,18 @@ struct Status {
     restarting: Vec<String>,
     /// The reason why no task can be claimed although the broker answers.
     claim_fault: Option<String>,
+    outbox: Outbox,
+}
+
+/// The state of the outbox.
+#[derive(Default)]
+struct Outbox {
+    /// `None` if there is no outbox.
+    stats: Option<OutboxStats>,
+    /// The reason why it cannot be relayed.
+    fault: Option<String>,
+    /// The reasons why it degrades the health.
+    complaints: Vec<String>,
 }
 
 /// Consecutive failures of the broker.
@@ -115,6 +128,37 @@ impl TasksState {
         self.0.lock().queues = queues;
     }
 
+    /// Records the numbers of the outbox.
+    pub fn set_outbox(&self, stats: OutboxStats, settings: &OutboxSettings, is_full: bool) {
+        let outbox = &mut self.0.lock().outbox;
+        outbox.complaints.clear();
+        let age = stats.oldest_ms.and_then(|age| u64::try_from(age).ok()).unwrap_or_default();
+        let age = Duration::from_millis(age);
+        if !settings.max_age.is_zero() && age > settings.max_age {
+            let why = outbox.fault.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+            let seconds = age.as_secs();
+            let text = format!("the oldest task in the outbox waits for {seconds} s{why}");
+            outbox.complaints.push(text);
+        }
+        if is_full {
+            let max = settings.max_entries;
+            let text = format!("the outbox has more than {max} entries (tasks.outbox.max_entries)");
+            outbox.complaints.push(text);
+        }
+        if stats.refused > 0 {
+            let count = stats.refused;
+            let text =
+                format!("Redis refuses {count} tasks of the outbox: `tasks outbox` lists them");
+            outbox.complaints.push(text);
+        }
+        outbox.stats = Some(stats);
+    }
+
+    /// Records why the outbox cannot be relayed, or that it can. Returns whether there was a fault before.
+    pub fn set_outbox_fault(&self, fault: Option<String>) -> bool {
+        std::mem::replace(&mut self.0.lock().outbox.fault, fault).is_some()
+    }
+
     pub fn set_worker(&self, name: Option<&str>) {
         self.0.lock().worker = name.map(ToOwned::to_owned);
     }
@@ -142,6 +186,7 @@ impl TasksState {
             .into_iter()
             .chain(claim_fault)
             .chain(restarting)
+            .chain(status.outbox.complaints.iter().cloned())
             .chain(too_old)
             .collect();
         if reasons.is_empty() { Health::Up } else { Health::Degraded(reasons.join("; ")) }
@@ -160,11 +205,20 @@ impl TasksState {
                 "is_paused": stats.is_paused,
             })
         });
-        json!({
+        let mut snapshot = json!({
             "worker": status.worker,
             "queues": queues.collect::<Value>(),
             "unavailable": status.unavailable(),
-        })
+        });
+        if let Some(stats) = &status.outbox.stats {
+            snapshot["outbox"] = json!({
+                "waiting": stats.waiting,
+                "oldest_ms": stats.oldest_ms,
+                "refused": stats.refused,
+                "fault": status.outbox.fault,
+            });
+        }
+        snapshot
     }
 }
 
@@ -177,7 +231,7 @@ impl Status {
 }
 
 /// Returns an error and its causes, without secrets.
-fn chain(error: &BrokerError) -> String {
+pub(super) fn chain(error: &BrokerError) -> String {
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {

@@ -11,7 +11,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 
-use super::brokers::records::QueueStats;
+use super::brokers::records::{OutboxStats, QueueStats};
 use crate::metrics::Metrics;
 
 type TaskLabels = Vec<(&'static str, String)>;
@@ -39,6 +39,12 @@ pub(super) struct TaskMetrics {
     pub fenced: Counter,
     /// Restarts of loops that have panicked.
     pub restarts: Counter,
+    outbox_waiting: Gauge,
+    outbox_oldest: Gauge<f64, AtomicU64>,
+    /// Entries of the outbox that were sent to the broker.
+    pub relayed: Counter,
+    /// Entries of the outbox that the broker does not take.
+    pub refused: Counter,
 }
 
 /// The series of one task, found once, because finding one costs more than counting.
@@ -79,6 +85,10 @@ impl Default for TaskMetrics {
             lost: Counter::default(),
             fenced: Counter::default(),
             restarts: Counter::default(),
+            outbox_waiting: Gauge::default(),
+            outbox_oldest: Gauge::default(),
+            relayed: Counter::default(),
+            refused: Counter::default(),
         }
     }
 }
@@ -99,6 +109,23 @@ impl TaskMetrics {
         let help =
             "Restarts of a loop of the worker or the schedules that panicked outside of a task";
         metrics.register("tasks_loop_restarts", help, self.restarts.clone());
+    }
+
+    pub fn register_outbox(&self, metrics: &Metrics) {
+        let help = "Entries of the outbox that wait for the broker";
+        metrics.register("tasks_outbox_waiting", help, self.outbox_waiting.clone());
+        let help = "Age of the oldest entry of the outbox";
+        metrics.register("tasks_outbox_oldest_age_seconds", help, self.outbox_oldest.clone());
+        let help = "Entries of the outbox that this process has sent to the broker";
+        metrics.register("tasks_outbox_relayed", help, self.relayed.clone());
+        let help = "Entries of the outbox that the broker has refused";
+        metrics.register("tasks_outbox_refused", help, self.refused.clone());
+    }
+
+    pub fn set_outbox(&self, stats: &OutboxStats) {
+        self.outbox_waiting.set(i64::try_from(stats.waiting).unwrap_or(i64::MAX));
+        let oldest_ms = u64::try_from(stats.oldest_ms.unwrap_or_default()).unwrap_or_default();
+        self.outbox_oldest.set(Duration::from_millis(oldest_ms).as_secs_f64());
     }
 
     /// Returns the series of a task that this service knows, or of [`OTHER`].

@@ -15,6 +15,7 @@ mod health;
 mod metrics;
 mod monitored_worker;
 mod new_message;
+mod outbox_settings;
 mod part;
 mod redis_settings;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
@@ -39,6 +40,7 @@ pub use call::Call;
 pub use cron::{Cron, Missed};
 pub use error::{BrokerError, Error, Kind, Result};
 pub use group_call::{Group, GroupWithSummary};
+pub use outbox_settings::OutboxSettings;
 pub use piton_celery::{Exception, Parameter};
 pub use redis_settings::RedisTasksSettings;
 pub use sent::Sent;

@@ -6,6 +6,7 @@ use super::brokers::{self, OpenBroker};
 use super::clock::Clock;
 use super::cron::{Cron, Scheduler};
 use super::error::BrokerError;
+use super::health::TasksState;
 use super::metrics::TaskMetrics;
 use super::settings::TasksSettings;
 use super::status_route::StatusPath;
@@ -37,8 +38,10 @@ impl Part for Tasks {
         let mut problems = Problems(tasks.iter().flat_map(Task::problems).collect());
         problems.0.extend(twice(&tasks));
         let clock = Clock::default();
+        let (state, metrics) = (Arc::<TasksState>::default(), TaskMetrics::default());
+        let opened = brokers::open(&settings, &tasks, launch, &clock, &state, &metrics);
         let OpenBroker { broker, in_transactions, is_shared } =
-            brokers::open(&settings, &tasks, launch, &clock).map_err(|problem| *problem)?;
+            opened.map_err(|problem| *problem)?;
         let process = process_name(launch.name());
         let crons: Vec<Cron> = launch.provided::<Cron>().cloned().collect();
         let scheduler = Scheduler::new(broker.clone(), clock.clone(), process.clone(), crons);
@@ -64,8 +67,8 @@ impl Part for Tasks {
             settings,
             tasks,
             scheduler,
-            metrics: TaskMetrics::default(),
-            state: Arc::default(),
+            metrics,
+            state,
         })))
     }
 
@@ -77,16 +80,19 @@ impl Part for Tasks {
         let Ok(handle) = context::try_app() else { return };
         let serves = handle.inner().serves;
         let worker = self.worker(handle);
+        let run = || self.0.broker.run_background(stop.clone());
+        let background = self.supervise("the loop of the broker").run(&stop, run);
         if !self.0.runs_tasks {
             if serves {
                 let watch = || worker.watch_queues(stop.clone());
-                self.supervise("the loop that counts tasks").run(&stop, watch).await;
+                let watch = self.supervise("the loop that counts tasks").run(&stop, watch);
+                tokio::join!(watch, background);
             }
             return;
         }
         let schedule = || self.0.scheduler.run(stop.clone());
         let schedules = self.supervise("the loop of schedules").run(&stop, schedule);
-        tokio::join!(worker.run(stop.clone()), schedules);
+        tokio::join!(worker.run(stop.clone()), schedules, background);
     }
 
     async fn health(&self) -> Health {
@@ -101,6 +107,9 @@ impl Part for Tasks {
 
     fn metrics(&self, metrics: &Metrics) {
         self.0.metrics.register(metrics);
+        if self.0.broker.outbox().is_some() {
+            self.0.metrics.register_outbox(metrics);
+        }
     }
 }
 
@@ -131,6 +140,7 @@ impl Tasks {
     /// # Errors
     /// The broker fails.
     pub(super) async fn run_ready(&self, handle: &Handle) -> Result<Vec<TaskStatus>, BrokerError> {
+        self.0.broker.flush().await?;
         self.0.scheduler.send_due(&mut std::collections::HashMap::new()).await?;
         let mut states = Vec::new();
         for id in self.worker(handle.clone()).drain().await? {

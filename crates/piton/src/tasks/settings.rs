@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::outbox_settings::OutboxSettings;
 use super::redis_settings::RedisTasksSettings;
 use crate::config::{ByteSize, Reader};
 
@@ -71,6 +72,10 @@ pub struct TasksSettings {
     /// The Redis server, for `tasks.broker = "redis"`.
     #[setting(section)]
     pub redis: RedisTasksSettings,
+
+    /// The outbox, for `tasks.broker = "redis"`.
+    #[setting(section)]
+    pub outbox: OutboxSettings,
 }
 
 impl Default for TasksSettings {
@@ -90,6 +95,7 @@ impl Default for TasksSettings {
             max_queue_age: Duration::from_secs(300),
             max_message_size: ByteSize::mib(1),
             redis: RedisTasksSettings::default(),
+            outbox: OutboxSettings::default(),
         }
     }
 }

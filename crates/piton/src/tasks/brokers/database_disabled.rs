@@ -15,6 +15,10 @@ pub(in crate::tasks) fn has((): &InTransactions) -> bool {
     false
 }
 
+pub(in crate::tasks) fn stores_tasks((): &InTransactions) -> bool {
+    false
+}
+
 pub(in crate::tasks) fn add_dependency(_: &mut Dependencies) {}
 
 pub(in crate::tasks) fn is_postgres(_: &Launch) -> bool {
@@ -22,7 +26,10 @@ pub(in crate::tasks) fn is_postgres(_: &Launch) -> bool {
 }
 
 /// Does nothing, because commands refuse tasks in memory before.
-pub(in crate::tasks) fn open_existing(_: &Handle) -> Ready<Result<(), BrokerError>> {
+pub(in crate::tasks) fn open_existing(
+    _: &Handle,
+    (): &InTransactions,
+) -> Ready<Result<(), BrokerError>> {
     ready(Ok(()))
 }
 

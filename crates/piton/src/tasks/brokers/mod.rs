@@ -14,6 +14,11 @@ pub(super) mod database;
 #[path = "database_disabled.rs"]
 pub(super) mod database;
 pub(super) mod memory;
+#[cfg(all(feature = "redis", any(feature = "sqlite", feature = "postgres")))]
+mod outbox;
+#[cfg(all(feature = "redis", not(any(feature = "sqlite", feature = "postgres"))))]
+#[path = "outbox_disabled.rs"]
+mod outbox;
 #[cfg(all(feature = "sqlite", not(feature = "postgres")))]
 #[path = "absent_database.rs"]
 mod postgres;
@@ -38,6 +43,8 @@ use futures_util::future::BoxFuture;
 
 use super::clock::Clock;
 use super::error::BrokerError;
+use super::health::TasksState;
+use super::metrics::TaskMetrics;
 use super::monitored_worker::MonitoredWorker;
 use super::settings::{TaskBroker, TasksSettings};
 use super::task::Task;
@@ -45,8 +52,8 @@ use crate::part::{Launch, Problem};
 use crate::stop_signal::Stop;
 use memory::{MemoryBroker, MemoryLimits};
 use records::{
-    ClaimedBatch, CronRecord, NewGroup, NewTask, QueueStats, Settled, Settlement, TaskFilter,
-    TaskRecord, WorkerId, WorkerInfo,
+    ClaimedBatch, CronRecord, NewGroup, NewTask, OutboxStats, QueueStats, RefusedTask, Settled,
+    Settlement, TaskFilter, TaskRecord, WorkerId, WorkerInfo,
 };
 
 /// Opens the broker that the settings choose. Connects to nothing.
@@ -58,15 +65,17 @@ pub(super) fn open(
     tasks: &[Task],
     launch: &Launch,
     clock: &Clock,
+    state: &Arc<TasksState>,
+    metrics: &TaskMetrics,
 ) -> Result<OpenBroker, Box<Problem>> {
     match settings.broker {
         TaskBroker::Database => Ok(database::open(launch, clock)),
         TaskBroker::Memory => Ok(in_memory(clock)),
-        TaskBroker::Redis => redis::open(settings, tasks, clock),
+        TaskBroker::Redis => redis::open(settings, tasks, launch, clock, state, metrics),
     }
 }
 
-/// A broker, and its other trait where it is the service's database.
+/// A broker, and how tasks are sent in transactions of the service's database.
 pub(super) struct OpenBroker {
     pub broker: Arc<dyn Broker>,
     pub in_transactions: database::InTransactions,
@@ -152,6 +161,35 @@ pub(super) trait Broker: TaskAdmin + CronStore + Send + Sync {
     fn serve_monitors(&self, _worker: Arc<dyn MonitoredWorker>, _stop: Stop) -> BoxFuture<'_, ()> {
         Box::pin(std::future::ready(()))
     }
+
+    /// Does what the broker has to do in every process that serves or works, until `stop`.
+    fn run_background(&self, _stop: Stop) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
+
+    /// Completes what [`run_background`](Self::run_background) has to do now.
+    fn flush(&self) -> Call<'_, ()> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// Returns the outbox, if there is one.
+    fn outbox(&self) -> Option<&dyn OutboxAdmin> {
+        None
+    }
+}
+
+/// The outbox, for operators.
+pub(super) trait OutboxAdmin: Send + Sync {
+    fn stats(&self) -> Call<'_, OutboxStats>;
+
+    /// Returns tasks that the broker does not take, the oldest first.
+    fn refused(&self, limit: usize) -> Call<'_, Vec<RefusedTask>>;
+
+    /// Sends a refused task again, or all. Returns the number.
+    fn retry<'a>(&'a self, id: Option<&'a str>) -> Call<'a, u64>;
+
+    /// Removes a refused task, or all. Returns the number.
+    fn purge<'a>(&'a self, id: Option<&'a str>) -> Call<'a, u64>;
 }
 
 /// The calls of operators and clients.

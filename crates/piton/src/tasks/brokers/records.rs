@@ -41,8 +41,8 @@ pub(crate) struct GroupMember {
     pub index: u32,
 }
 
-/// A group whose members are about to be enqueued in the same call.
-#[derive(Clone, Debug, PartialEq)]
+/// A group whose members are about to be enqueued in the same call. As JSON it waits in the outbox.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct NewGroup {
     pub id: String,
     pub size: u32,
@@ -302,4 +302,26 @@ pub(crate) struct CronRecord {
     pub name: String,
     pub last_tick_ms: i64,
     pub is_paused: bool,
+}
+
+/// The numbers of the outbox.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct OutboxStats {
+    /// Entries that wait, at most: those of transactions that were rolled back are counted until the ones around them are
+    /// gone.
+    pub waiting: u64,
+    /// The age of the oldest one.
+    pub oldest_ms: Option<i64>,
+    /// Entries that the broker does not take.
+    pub refused: u64,
+}
+
+/// A task in the outbox that the broker does not take.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct RefusedTask {
+    pub id: String,
+    pub name: String,
+    pub queue: String,
+    pub created_at_ms: i64,
+    pub reason: String,
 }

@@ -1,10 +1,14 @@
 //! Stands in for `redis/` in a build without the feature `redis`.
 
+use std::sync::Arc;
+
 use super::super::clock::Clock;
+use super::super::health::TasksState;
+use super::super::metrics::TaskMetrics;
 use super::super::settings::TasksSettings;
 use super::super::task::Task;
 use super::OpenBroker;
-use crate::part::Problem;
+use crate::part::{Launch, Problem};
 use crate::redis_client::RedisUrl;
 use crate::tasks::monitored_worker::{MonitoredWorker, RecordedEvent, TaskEvents};
 use crate::tasks::redis_settings::RedisTasksSettings;
@@ -31,7 +35,14 @@ const _: fn(&dyn MonitoredWorker) = |worker| {
 ///
 /// # Errors
 /// Always. The check of the settings has refused the broker before.
-pub(super) fn open(_: &TasksSettings, _: &[Task], _: &Clock) -> Result<OpenBroker, Box<Problem>> {
+pub(super) fn open(
+    _: &TasksSettings,
+    _: &[Task],
+    _: &Launch,
+    _: &Clock,
+    _: &Arc<TasksState>,
+    _: &TaskMetrics,
+) -> Result<OpenBroker, Box<Problem>> {
     let why = "this build of piton does not support Redis";
     Err(Box::new(Problem::new("tasks.broker", why, "enable the feature `redis` of piton")))
 }

@@ -1,6 +1,7 @@
 //! The commands `worker`, which runs tasks next to the server, and `tasks`, which shows and changes what is stored.
 
 mod filter_arguments;
+mod outbox;
 mod queues;
 mod tables;
 
@@ -16,6 +17,7 @@ use super::tasks_part::Tasks;
 use crate::app::{App, Arguments, Command, LaunchError, ModuleCommand, print};
 use crate::handle::Handle;
 use filter_arguments::{filter, filter_arguments, require_condition};
+use outbox::{outbox, outbox_arguments};
 use queues::{pause, queue_arguments};
 use tables::{queue_table, schedule_table, task_details, task_table, worker_table};
 
@@ -94,6 +96,10 @@ fn tasks() -> Command {
         .subcommand(queue_arguments(verb("resume", "Start tasks of a queue again")))
         .subcommand(verb("queues", "List the queues").arg(json()))
         .subcommand(verb("workers", "List the workers").arg(json()))
+        .subcommand(outbox_arguments(verb(
+            "outbox",
+            "Show what waits to be sent to Redis, and change what Redis refuses",
+        )))
         .subcommand(cron)
         .needs::<Tasks>()
         .connecting_if(|arguments| !only_reads(arguments))
@@ -107,8 +113,8 @@ fn schedule_name() -> Arg {
 async fn run(app: &Handle, arguments: &ArgMatches) -> Result<(), LaunchError> {
     let tasks: Tasks = app.part_unconnected();
     require_shared(&tasks)?;
-    if only_reads(arguments) && database::has(&tasks.0.in_transactions) {
-        database::open_existing(app).await?;
+    if only_reads(arguments) {
+        open_existing(app, &tasks, arguments).await?;
     }
     let (verb, arguments) = arguments.subcommand().expect("clap requires a subcommand");
     let text = match verb {
@@ -116,6 +122,7 @@ async fn run(app: &Handle, arguments: &ArgMatches) -> Result<(), LaunchError> {
         "dead" => list(&tasks, arguments, &[TaskState::Failed]).await?,
         "show" => show(&tasks, arguments).await?,
         "retry" | "cancel" | "purge" => change(&tasks, verb, arguments).await?,
+        "outbox" => outbox(&tasks, arguments).await?,
         "pause" | "resume" => pause(&tasks, arguments, verb == "pause").await?,
         "queues" => {
             let queues = tasks.broker().queues().await?;
@@ -144,9 +151,30 @@ async fn run(app: &Handle, arguments: &ArgMatches) -> Result<(), LaunchError> {
 fn only_reads(arguments: &ArgMatches) -> bool {
     match arguments.subcommand() {
         Some(("list" | "dead" | "show" | "queues" | "workers", _)) => true,
+        Some(("outbox", outbox)) => outbox.subcommand().is_none(),
         Some(("cron", cron)) => matches!(cron.subcommand(), None | Some(("list", _))),
         _ => false,
     }
+}
+
+/// Opens the database as it is, if the command reads it. A task that is not in Redis may be in the outbox, unless there is
+/// none yet.
+async fn open_existing(
+    app: &Handle,
+    tasks: &Tasks,
+    arguments: &ArgMatches,
+) -> Result<(), LaunchError> {
+    let in_transactions = &tasks.0.in_transactions;
+    match arguments.subcommand_name() {
+        Some("show") if tasks.broker().outbox().is_some() => {
+            let _ = database::open_existing(app, in_transactions).await;
+        }
+        name if name == Some("outbox") || database::stores_tasks(in_transactions) => {
+            database::open_existing(app, in_transactions).await?;
+        }
+        _ => {}
+    }
+    Ok(())
 }
 
 /// Refuses tasks that are in memory, of which a command would only see its own: none.

@@ -6,7 +6,9 @@ use std::time::Duration;
 use chrono::{DateTime, SecondsFormat};
 use piton_celery::Exception;
 
-use super::super::brokers::records::{CronRecord, QueueStats, TaskRecord, TaskState, WorkerInfo};
+use super::super::brokers::records::{
+    CronRecord, QueueStats, RefusedTask, TaskRecord, TaskState, WorkerInfo,
+};
 use super::super::cron::{Cron, is_resting};
 
 /// Maximum number of characters of an error in a table.
@@ -46,7 +48,7 @@ fn in_a_line(text: &str) -> String {
 }
 
 /// Returns a duration with its largest unit: `3m`.
-fn age(millis: i64) -> String {
+pub(super) fn age(millis: i64) -> String {
     let seconds = millis.max(0) / 1000;
     match seconds {
         0..60 => format!("{seconds}s"),
@@ -85,6 +87,20 @@ pub(super) fn task_table(records: &[TaskRecord], now_ms: i64) -> String {
     };
     let rows: Vec<_> = records.iter().map(row).collect();
     columns(["ID", "NAME", "QUEUE", "STATE", "RETRIES", "AGE", "ERROR"], &rows)
+}
+
+pub(super) fn refused_table(tasks: &[RefusedTask], now_ms: i64) -> String {
+    let row = |task: &RefusedTask| {
+        [
+            task.id.clone(),
+            task.name.clone(),
+            task.queue.clone(),
+            age(now_ms - task.created_at_ms),
+            task.reason.clone(),
+        ]
+    };
+    let rows: Vec<_> = tasks.iter().map(row).collect();
+    columns(["ID", "NAME", "QUEUE", "AGE", "REASON"], &rows)
 }
 
 pub(super) fn task_details(record: &TaskRecord, children: &[TaskRecord], now_ms: i64) -> String {

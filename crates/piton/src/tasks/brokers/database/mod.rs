@@ -35,6 +35,16 @@ pub(in crate::tasks) trait EnqueueInTransaction: Send + Sync {
         tasks: &'a [NewTask],
         group: Option<&'a NewGroup>,
     ) -> Call<'a, ()>;
+
+    /// Returns whether the tasks are stored in an outbox, and relayed to another broker.
+    fn is_outbox(&self) -> bool {
+        false
+    }
+}
+
+/// Returns whether tasks are stored in the database, not only sent in its transactions.
+pub(in crate::tasks) fn stores_tasks(in_transactions: &InTransactions) -> bool {
+    in_transactions.as_ref().is_some_and(|broker| !broker.is_outbox())
 }
 
 /// Returns whether tasks can be sent in the transactions of the database.
@@ -63,11 +73,18 @@ pub(super) fn open(launch: &Launch, clock: &Clock) -> OpenBroker {
 ///
 /// # Errors
 /// There is no database, or it has no tables of tasks, each with the fix; or it cannot be opened.
-pub(in crate::tasks) async fn open_existing(app: &Handle) -> Result<(), BrokerError> {
+pub(in crate::tasks) async fn open_existing(
+    app: &Handle,
+    in_transactions: &InTransactions,
+) -> Result<(), BrokerError> {
+    let sql = match in_transactions {
+        None => return Ok(()),
+        Some(outbox) if outbox.is_outbox() => "SELECT version FROM piton_task_outbox_relay",
+        Some(_) => "SELECT version FROM piton_task_schema",
+    };
     let db: Db = app.part_unconnected();
     db.open_existing().await?;
-    let version = db.one::<i64>("SELECT version FROM piton_task_schema", ()).await;
-    match version {
+    match db.one::<i64>(sql, ()).await {
         Err(error) if error.is_table_missing() => {
             let why = "the database has no tables of tasks: start the service, which creates them, or set db.path or db.url to the \
                 one that the service uses";

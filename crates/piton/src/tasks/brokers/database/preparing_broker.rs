@@ -11,12 +11,14 @@ use tracing::{error, warn};
 
 use super::EnqueueInTransaction;
 use crate::db::Tx;
+use crate::stop_signal::Stop;
 use crate::tasks::brokers::records::{
     ClaimedBatch, CronRecord, NewGroup, NewTask, QueueStats, Settled, Settlement, TaskFilter,
     TaskRecord, WorkerId, WorkerInfo,
 };
-use crate::tasks::brokers::{Broker, Call, CronStore, TaskAdmin};
+use crate::tasks::brokers::{Broker, Call, CronStore, OutboxAdmin, TaskAdmin};
 use crate::tasks::error::BrokerError;
+use crate::tasks::monitored_worker::MonitoredWorker;
 
 /// Minimum time between two attempts to create the tables.
 const MIN_PREPARE_INTERVAL: Duration = Duration::from_secs(5);
@@ -108,6 +110,22 @@ impl<B: Broker> Broker for PreparingBroker<B> {
     fn changed<'a>(&'a self, id: &'a str) -> BoxFuture<'a, ()> {
         self.broker.changed(id)
     }
+
+    fn serve_monitors(&self, worker: Arc<dyn MonitoredWorker>, stop: Stop) -> BoxFuture<'_, ()> {
+        self.broker.serve_monitors(worker, stop)
+    }
+
+    fn run_background(&self, stop: Stop) -> BoxFuture<'_, ()> {
+        self.broker.run_background(stop)
+    }
+
+    fn flush(&self) -> Call<'_, ()> {
+        self.broker.flush()
+    }
+
+    fn outbox(&self) -> Option<&dyn OutboxAdmin> {
+        self.broker.outbox()
+    }
 }
 
 impl<B: Broker> TaskAdmin for PreparingBroker<B> {
@@ -150,5 +168,9 @@ impl<B: Broker + EnqueueInTransaction + 'static> EnqueueInTransaction for Prepar
             }
             enqueued
         })
+    }
+
+    fn is_outbox(&self) -> bool {
+        self.broker.is_outbox()
     }
 }

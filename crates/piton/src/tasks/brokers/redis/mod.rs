@@ -19,6 +19,8 @@ mod incoming;
 mod keys;
 mod leases;
 mod link;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod relay;
 mod remote_control;
 mod scripts;
 mod settle;
@@ -37,14 +39,15 @@ use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::database::InTransactions;
 use super::records::{ClaimedBatch, NewGroup, NewTask, Settled, Settlement, WorkerId, WorkerInfo};
-use super::{Broker, Call, OpenBroker};
-use crate::part::Problem;
+use super::{Broker, Call, OpenBroker, outbox};
+use crate::part::{Launch, Problem};
 use crate::redis_client::{RedisServer, RedisUrl, ServerSettings, SettingNames};
 use crate::stop_signal::Stop;
 use crate::tasks::clock::Clock;
 use crate::tasks::error::{BrokerError, Kind};
+use crate::tasks::health::TasksState;
+use crate::tasks::metrics::TaskMetrics;
 use crate::tasks::monitored_worker::MonitoredWorker;
 use crate::tasks::redis_settings::RedisTasksSettings;
 use crate::tasks::settings::TasksSettings;
@@ -132,10 +135,13 @@ struct HeldTask {
 pub(super) fn open(
     settings: &TasksSettings,
     tasks: &[Task],
+    launch: &Launch,
     clock: &Clock,
+    state: &Arc<TasksState>,
+    metrics: &TaskMetrics,
 ) -> Result<OpenBroker, Box<Problem>> {
-    let broker = Arc::new(RedisBroker::new(settings, tasks, clock)?);
-    Ok(OpenBroker { broker, in_transactions: InTransactions::default(), is_shared: true })
+    let broker = RedisBroker::new(settings, tasks, clock)?;
+    Ok(outbox::with_outbox(broker, &settings.outbox, launch, clock, state, metrics))
 }
 
 impl RedisBroker {

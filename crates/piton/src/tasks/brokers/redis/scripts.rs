@@ -9,6 +9,7 @@ pub(super) enum Script {
     Enqueue,
     Fire,
     Park,
+    Relay,
     Restore,
     Settle,
     StoreUnlessFinal,
@@ -19,12 +20,13 @@ pub(super) enum Script {
 static SHAS: [OnceLock<String>; Script::ALL.len()] = [const { OnceLock::new() }; Script::ALL.len()];
 
 impl Script {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Claim,
         Self::ChordPart,
         Self::Enqueue,
         Self::Fire,
         Self::Park,
+        Self::Relay,
         Self::Restore,
         Self::Settle,
         Self::StoreUnlessFinal,
@@ -38,6 +40,7 @@ impl Script {
             Self::Enqueue => include_str!("enqueue.lua"),
             Self::Fire => include_str!("fire.lua"),
             Self::Park => include_str!("park.lua"),
+            Self::Relay => include_str!("relay.lua"),
             Self::Restore => include_str!("restore.lua"),
             Self::Settle => include_str!("settle.lua"),
             Self::StoreUnlessFinal => include_str!("store_unless_final.lua"),
