@@ -4,6 +4,8 @@ mod accepted;
 mod app_tasks;
 mod brokers;
 mod call;
+mod chain;
+mod chain_signatures;
 mod clock;
 mod commands;
 mod cron;
@@ -36,6 +38,7 @@ mod worker;
 
 pub use accepted::{Accepted, AcceptedTask};
 pub use call::Call;
+pub use chain::Chain;
 pub use cron::{Cron, Missed};
 pub use error::{BrokerError, Error, Kind, Result};
 pub use group_call::{Group, GroupWithSummary};
