@@ -5,16 +5,11 @@ use std::marker::PhantomData;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use piton_celery::{Embed, TaskBody};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::brokers::records::NewTask;
 use super::chain::Chain;
-use super::chain_signatures::signatures;
-use super::clock::millis;
 use super::error::{BrokerError, Kind};
-use super::new_message::{MessageContext, message, new_id};
 use super::sent::Sent;
 use super::task::{DEFAULT_QUEUE, MAX_PRIORITY, Task};
 use super::tasks_part::Tasks;
@@ -273,48 +268,6 @@ impl<T> Call<T> {
         let Some(fault) = &self.fault else { return Ok(()) };
         let why = format!("the task `{}` cannot be sent: {fault}", self.task);
         Err(BrokerError::new(Kind::Invalid, why))
-    }
-
-    /// Returns the record for a broker, with times counted from `context.now_ms`.
-    pub(super) fn into_new_task(
-        self,
-        context: &MessageContext<'_>,
-    ) -> Result<NewTask, BrokerError> {
-        self.check()?;
-        let now_ms = context.now_ms;
-        let mut embed = Embed::default();
-        embed.callbacks = signatures(self.on_success, now_ms)?;
-        embed.errbacks = signatures(self.on_failure, now_ms)?;
-        let due_at_ms = match self.options.start {
-            Start::Now => None,
-            Start::After(delay) => Some(now_ms.saturating_add(millis(delay))),
-            Start::At(time) => Some(time.timestamp_millis()),
-        };
-        let due_at_ms = due_at_ms.filter(|due_at_ms| *due_at_ms > now_ms);
-        let start_ms = due_at_ms.unwrap_or(now_ms);
-        let expires_at_ms = self.options.expires.map(|expires| match expires {
-            Expiry::After(time) => start_ms.saturating_add(millis(time)),
-            Expiry::At(time) => time.timestamp_millis(),
-        });
-        let mut new = NewTask {
-            id: self.options.id.clone().unwrap_or_else(|| new_id(now_ms)),
-            name: self.task,
-            queue: self.options.queue,
-            priority: self.options.priority,
-            created_at_ms: now_ms,
-            due_at_ms,
-            expires_at_ms,
-            retries: 0,
-            parent_id: context.parent_id(),
-            group: None,
-            ignore_result: self.options.ignore_result,
-            message: String::new(),
-        };
-        let mut body = TaskBody::new(self.args, self.kwargs);
-        body.embed = embed;
-        new.message =
-            message(&new, body, self.options.headers, self.options.ignore_result, context)?;
-        Ok(new)
     }
 }
 

@@ -4,6 +4,7 @@ mod accepted;
 mod app_tasks;
 mod brokers;
 mod call;
+mod call_record;
 mod chain;
 mod chain_signatures;
 mod clock;

@@ -23,28 +23,39 @@ fn expand(signature: Signature) -> Result<Batch, String> {
     added.map(|()| batch).map_err(|exception| exception.to_string())
 }
 
-fn nested(levels: usize, wrap: impl Fn(Signature) -> Signature) -> Signature {
-    (0..levels).fold(Signature::new("a").option("task_id", "a"), |inner, _| wrap(inner))
+/// Returns the JSON of a composition within itself, as a message has it. `INNER` is where the next level stands.
+fn nested(levels: usize, level: &str) -> String {
+    let (begin, end) = level.split_once("INNER").unwrap();
+    let task = r#"{"task": "a", "options": {"task_id": "a"}}"#;
+    format!("{}{task}{}", begin.repeat(levels), end.repeat(levels))
 }
 
 #[test]
-fn a_thousand_levels_are_refused_and_overflow_no_stack() {
-    let chain = |inner| Signature::chain([Signature::new("b"), inner]);
-    let chord = |inner| Signature::chord([Signature::new("b")], inner);
-    let header = |inner| Signature::chord([inner], Signature::new("b"));
-    let group = |inner| Signature::group([inner]);
-    for wrap in [chain, chord, header, group] as [fn(Signature) -> Signature; 4] {
-        // Of a chain or a chord that begins with a task, the rest waits.
-        let _ = expand(nested(1_000, wrap));
-        let _ = follow_ups().abandoned(vec![nested(1_000, wrap)]);
+fn compositions_of_any_depth_are_run_or_refused_and_overflow_no_stack() {
+    let levels = [
+        r#"{"task": "celery.chain", "kwargs": {"tasks": [INNER, {"task": "b"}]}}"#,
+        r#"{"task": "celery.chain", "kwargs": {"tasks": [{"task": "b"}, INNER]}}"#,
+        r#"{"task": "celery.group", "kwargs": {"tasks": [INNER]}}"#,
+        r#"{"task": "celery.chord", "kwargs": {"header": [INNER], "body": {"task": "b"}}}"#,
+        r#"{"task": "celery.chord", "kwargs": {"header": [{"task": "b"}], "body": INNER}}"#,
+        r#"{"task": "b", "options": {"chain": [INNER]}}"#,
+    ];
+    for level in levels {
+        let mut deepest = 0;
+        for depth in (1..60).chain([1_000]) {
+            let Ok(signature) = serde_json::from_str::<Signature>(&nested(depth, level)) else {
+                continue;
+            };
+            deepest = depth;
+            assert_eq!(expand(signature.clone()).unwrap().tasks.len(), 1, "{level}: {depth}");
+            assert_eq!(
+                follow_ups().abandoned(vec![signature]).iter().filter(|it| it.id == "a").count(),
+                usize::from(!level.contains("header\": [INNER]")),
+                "{level}: {depth}"
+            );
+        }
+        assert!((25..60).contains(&deepest), "{level}: {deepest}");
     }
-    for wrap in [header, group] as [fn(Signature) -> Signature; 2] {
-        let refused = expand(nested(1_000, wrap)).unwrap_err();
-        assert!(refused.contains("nested"), "{refused}");
-    }
-    let first = |inner| Signature::chain([inner, Signature::new("b")]);
-    assert!(expand(nested(1_000, first)).is_err());
-    assert_eq!(expand(nested(60, first)).unwrap().tasks.len(), 1);
 }
 
 #[test]

@@ -109,8 +109,12 @@ impl Inner {
         if let Some(GroupMember { id, index }) = &summary.group {
             set("group_id", json!(id));
             set("group_index", json!(index));
-            let is_here = bodies.contains_key(id);
-            set("chord", if is_here { Value::Null } else { json!(self.body_of_stored(id).await?) });
+            let chord = match body.embed.chord {
+                Some(chord) => Some(chord),
+                None if bodies.contains_key(id) => None,
+                None => self.body_of_stored(id).await?,
+            };
+            set("chord", json!(chord));
         }
         signature.options = options;
         Ok(signature)
