@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use piton::prelude::*;
 use piton::serde_json::{Map, Value, json};
-use piton::tasks::{Call, Exception, TaskFailure, TaskRun};
+use piton::tasks::{Call, Chain, Exception, Group, TaskFailure, TaskRun};
 
 #[task(name = "rs.add", queue = "rust")]
 async fn add(x: i64, y: i64) -> task::Result<i64> {
@@ -83,6 +83,70 @@ async fn send(tasks: Tasks, Json(request): Json<Request>) -> Result<String> {
         call = call.priority(priority);
     }
     Ok(tasks.send(call).await?.id().to_owned())
+}
+
+/// A part of a composition.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Step {
+    Call(StepCall),
+    /// Chains that run at the same time, and the task that gets their results.
+    Group(Vec<Vec<Step>>, StepCall),
+}
+
+/// A call in a composition.
+#[derive(Deserialize, JsonSchema)]
+struct StepCall {
+    task: String,
+    #[serde(default)]
+    args: Vec<Value>,
+    #[serde(default)]
+    immutable: bool,
+    #[serde(default)]
+    on_success: Vec<StepCall>,
+    #[serde(default)]
+    on_failure: Vec<StepCall>,
+    id: Option<String>,
+}
+
+impl StepCall {
+    fn build(self) -> Call {
+        let queue = if self.task.starts_with("rs.") { "rust" } else { "celery" };
+        let mut call = Call::<Value>::new(self.task).queue(queue);
+        for arg in &self.args {
+            call = call.arg(arg);
+        }
+        if self.immutable {
+            call = call.immutable();
+        }
+        if let Some(id) = self.id {
+            call = call.task_id(id);
+        }
+        call = self.on_success.into_iter().fold(call, |call, then| call.on_success(then.build()));
+        self.on_failure.into_iter().fold(call, |call, then| call.on_failure(then.build()))
+    }
+}
+
+/// Returns the chain of steps. `None` if there is none.
+fn chain(steps: Vec<Step>) -> Option<Chain> {
+    let mut steps = steps.into_iter().map(|step| -> Chain {
+        match step {
+            Step::Call(call) => call.build().into(),
+            Step::Group(members, summary) => {
+                let members = members.into_iter().filter_map(chain);
+                Group::new(members).then(summary.build()).into()
+            }
+        }
+    });
+    let first = steps.next()?;
+    Some(steps.fold(first, |chain, step| chain.then(step)))
+}
+
+/// Sends a chain that is built here. Returns the id of its last task.
+#[post("/chain")]
+async fn send_chain(tasks: Tasks, Json(steps): Json<Vec<Step>>) -> Result<String> {
+    let chain = chain(steps).ok_or_else(|| Error::bad_request("a chain has a step"))?;
+    Ok(tasks.send_chain(chain).await?.id().to_owned())
 }
 
 /// Waits for the result of a task.

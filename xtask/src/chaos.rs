@@ -67,10 +67,10 @@ const SUITES: [Suite; 3] = [
         name: "tasks",
         what: "release builds: workers killed thirty times while 15,000 tasks run, on SQLite and on PostgreSQL; rolling \
                restarts; a task longer than its lease; fifty ticks in two processes; the rate of tasks after each of five \
-               faults of both databases",
+               faults of both databases; fifty rounds of chains and groups next to Celery",
         install: || Ok(()),
         arguments: "--release --package e2e --all-features --test-threads 1",
-        tests: "test(/^(outbox|tasks|tasks_redis|task_faults)::/)",
+        tests: "test(/^(outbox|tasks|tasks_redis|task_faults)::|^celery::fifty_rounds/)",
     },
 ];
 

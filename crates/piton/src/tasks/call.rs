@@ -8,10 +8,8 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::brokers::records::NewTask;
-use super::clock::millis;
+use super::chain::Chain;
 use super::error::{BrokerError, Kind};
-use super::new_message::{MessageContext, message, new_id};
 use super::sent::Sent;
 use super::task::{DEFAULT_QUEUE, MAX_PRIORITY, Task};
 use super::tasks_part::Tasks;
@@ -42,8 +40,14 @@ pub struct Call<T = Value> {
     pub(super) args: Vec<Value>,
     pub(super) kwargs: Map<String, Value>,
     pub(super) options: CallOptions,
+    /// True if it does not take the result of the task before it.
+    pub(super) immutable: bool,
+    /// Tasks that follow a success.
+    pub(super) on_success: Vec<Chain>,
+    /// Tasks that follow a failure.
+    pub(super) on_failure: Vec<Chain>,
     /// The first argument or option that is not valid. Reported when the call is sent.
-    fault: Option<String>,
+    pub(super) fault: Option<String>,
     output: PhantomData<fn() -> T>,
 }
 
@@ -87,7 +91,17 @@ impl<T> Call<T> {
             ignore_result: false,
         };
         let (args, kwargs) = (Vec::new(), Map::new());
-        Self { task: task.into(), args, kwargs, options, fault: None, output: PhantomData }
+        Self {
+            task: task.into(),
+            args,
+            kwargs,
+            options,
+            immutable: false,
+            on_success: Vec::new(),
+            on_failure: Vec::new(),
+            fault: None,
+            output: PhantomData,
+        }
     }
 
     /// Makes a call of a task, with its queue and other options.
@@ -125,6 +139,49 @@ impl<T> Call<T> {
             }
         }
         self
+    }
+
+    /// Leaves the result of the task before it out of the arguments, in a chain, after a group or as a callback.
+    pub fn immutable(mut self) -> Self {
+        self.immutable = true;
+        self
+    }
+
+    /// Adds a task that is sent when this one has succeeded, with its result as the first argument: Celery's `link`. May be
+    /// called several times.
+    ///
+    /// ```
+    /// use piton::tasks::Call;
+    ///
+    /// let charge = Call::<u64>::new("shop.charge")
+    ///     .on_success(Call::<()>::new("shop.receipt"))
+    ///     .on_failure(Call::<()>::new("shop.alert"));
+    /// ```
+    pub fn on_success<S>(mut self, then: impl Into<Chain<S>>) -> Self {
+        self.on_success.push(then.into().untyped());
+        self
+    }
+
+    /// Adds a task that is sent when this one has failed for good, with its id as the first argument: Celery's
+    /// `link_error`. May be called several times.
+    pub fn on_failure<S>(mut self, then: impl Into<Chain<S>>) -> Self {
+        self.on_failure.push(then.into().untyped());
+        self
+    }
+
+    /// Returns the call without the type of its result.
+    pub(super) fn untyped(self) -> Call {
+        Call {
+            task: self.task,
+            args: self.args,
+            kwargs: self.kwargs,
+            options: self.options,
+            immutable: self.immutable,
+            on_success: self.on_success,
+            on_failure: self.on_failure,
+            fault: self.fault,
+            output: PhantomData,
+        }
     }
 
     fn with_fault(mut self, fault: String) -> Self {
@@ -206,50 +263,11 @@ impl<T> Call<T> {
         Tasks::current()?.send(self).await
     }
 
-    /// Returns the record for a broker, with times counted from `context.now_ms`.
-    pub(super) fn into_new_task(
-        self,
-        context: &MessageContext<'_>,
-    ) -> Result<NewTask, BrokerError> {
-        if let Some(fault) = &self.fault {
-            let why = format!("the task `{}` cannot be sent: {fault}", self.task);
-            return Err(BrokerError::new(Kind::Invalid, why));
-        }
-        let now_ms = context.now_ms;
-        let due_at_ms = match self.options.start {
-            Start::Now => None,
-            Start::After(delay) => Some(now_ms.saturating_add(millis(delay))),
-            Start::At(time) => Some(time.timestamp_millis()),
-        };
-        let due_at_ms = due_at_ms.filter(|due_at_ms| *due_at_ms > now_ms);
-        let start_ms = due_at_ms.unwrap_or(now_ms);
-        let expires_at_ms = self.options.expires.map(|expires| match expires {
-            Expiry::After(time) => start_ms.saturating_add(millis(time)),
-            Expiry::At(time) => time.timestamp_millis(),
-        });
-        let mut new = NewTask {
-            id: self.options.id.clone().unwrap_or_else(|| new_id(now_ms)),
-            name: self.task,
-            queue: self.options.queue,
-            priority: self.options.priority,
-            created_at_ms: now_ms,
-            due_at_ms,
-            expires_at_ms,
-            retries: 0,
-            parent_id: context.parent_id(),
-            group: context.group.clone(),
-            ignore_result: self.options.ignore_result,
-            message: String::new(),
-        };
-        new.message = message(
-            &new,
-            self.args,
-            self.kwargs,
-            self.options.headers,
-            self.options.ignore_result,
-            context,
-        )?;
-        Ok(new)
+    /// Refuses a call whose arguments or options are not valid.
+    pub(super) fn check(&self) -> Result<(), BrokerError> {
+        let Some(fault) = &self.fault else { return Ok(()) };
+        let why = format!("the task `{}` cannot be sent: {fault}", self.task);
+        Err(BrokerError::new(Kind::Invalid, why))
     }
 }
 
@@ -260,6 +278,9 @@ impl<T> Clone for Call<T> {
             args: self.args.clone(),
             kwargs: self.kwargs.clone(),
             options: self.options.clone(),
+            immutable: self.immutable,
+            on_success: self.on_success.clone(),
+            on_failure: self.on_failure.clone(),
             fault: self.fault.clone(),
             output: PhantomData,
         }

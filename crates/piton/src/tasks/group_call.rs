@@ -4,14 +4,11 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::brokers::records::{GroupMember, NewGroup, NewTask};
 use super::call::Call;
-use super::error::{BrokerError, Kind};
+use super::chain::{Chain, Step};
+use super::error::BrokerError;
 use super::sent::Sent;
 use super::tasks_part::Tasks;
-
-/// Maximum number of members of a group.
-const MAX_MEMBERS: usize = 10_000;
 
 /// Tasks that are sent together, and one that gets all their results when the last has ended: Celery's chord.
 ///
@@ -30,13 +27,13 @@ const MAX_MEMBERS: usize = 10_000;
 /// ```
 #[must_use = "a group does nothing until it is sent"]
 pub struct Group<T = Value> {
-    members: Vec<Call<T>>,
+    members: Vec<Chain<T>>,
 }
 
 impl<T> Group<T> {
-    /// Makes a group of calls.
-    pub fn new(members: impl IntoIterator<Item = Call<T>>) -> Self {
-        Self { members: members.into_iter().collect() }
+    /// Makes a group of calls, or of chains, whose last results count.
+    pub fn new<M: Into<Chain<T>>>(members: impl IntoIterator<Item = M>) -> Self {
+        Self { members: members.into_iter().map(Into::into).collect() }
     }
 
     /// Adds the task that gets the results.
@@ -44,53 +41,41 @@ impl<T> Group<T> {
         GroupWithSummary { members: self.members, summary }
     }
 
-    /// Sends the members, all or none.
+    /// Sends the members, all or none. Returns the last task of each.
     ///
     /// # Errors
-    /// Those of [`Call::send`].
+    /// Those of [`Call::send`], and of [`Chain::send`].
     pub async fn send(self) -> Result<Vec<Sent<T>>, BrokerError> {
-        Tasks::current()?.send_all(self.members).await
+        Tasks::current()?.send_members(self.members).await
     }
 }
 
 /// A [`Group`] with its summary.
 #[must_use = "a group does nothing until it is sent"]
 pub struct GroupWithSummary<T, S> {
-    members: Vec<Call<T>>,
+    members: Vec<Chain<T>>,
     summary: Call<S>,
 }
 
 impl<T, S> GroupWithSummary<T, S> {
+    /// Adds what follows the summary.
+    pub fn then<U>(self, next: impl Into<Chain<U>>) -> Chain<U> {
+        self.into_chain().then(next)
+    }
+
     /// Sends the members, all or none. Returns the summary, whose result is that of the whole.
     ///
     /// # Errors
-    /// Those of [`Call::send`]; [`Kind::Invalid`] if there is no member, or more than 10,000.
+    /// Those of [`Call::send`]; [`Kind::Invalid`](super::Kind::Invalid) if there is no member, or more than 10,000, or one
+    /// begins with a group.
     pub async fn send(self) -> Result<Sent<S>, BrokerError> {
         Tasks::current()?.send_group(self).await
     }
 
-    /// Returns the records for a broker.
-    pub(super) fn into_records(
-        self,
-        tasks: &Tasks,
-    ) -> Result<(Vec<NewTask>, NewGroup), BrokerError> {
-        let size = self.members.len();
-        if size == 0 || size > MAX_MEMBERS {
-            let why = format!("a group has 1 to {MAX_MEMBERS} tasks, not {size}: split it");
-            return Err(BrokerError::new(Kind::Invalid, why));
-        }
-        let summary = tasks.new_task(self.summary, None)?;
-        // The group has the id of its summary, by which its status is found until the summary is enqueued.
-        let id = summary.id.clone();
-        let member = |index: usize| GroupMember {
-            id: id.clone(),
-            index: u32::try_from(index).unwrap_or(u32::MAX),
-        };
-        let members = self.members.into_iter().enumerate();
-        let members = members.map(|(index, call)| tasks.new_task(call, Some(member(index))));
-        let members = members.collect::<Result<Vec<_>, _>>()?;
-        let size = u32::try_from(size).unwrap_or(u32::MAX);
-        Ok((members, NewGroup { id, size, summary }))
+    pub(super) fn into_chain(self) -> Chain<S> {
+        let members = self.members.into_iter().map(Chain::untyped).collect();
+        let summary = Step::Call(Box::new(self.summary.untyped()));
+        Chain::of_steps(vec![Step::Group(members), summary])
     }
 }
 

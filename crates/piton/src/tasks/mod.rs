@@ -4,6 +4,9 @@ mod accepted;
 mod app_tasks;
 mod brokers;
 mod call;
+mod call_record;
+mod chain;
+mod chain_signatures;
 mod clock;
 mod commands;
 mod cron;
@@ -37,6 +40,7 @@ mod worker;
 
 pub use accepted::{Accepted, AcceptedTask};
 pub use call::Call;
+pub use chain::Chain;
 pub use cron::{Cron, Missed};
 pub use error::{BrokerError, Error, Kind, Result};
 pub use group_call::{Group, GroupWithSummary};

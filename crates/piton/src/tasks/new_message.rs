@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use piton_celery::{BodyEncoding, Envelope, Properties, TaskBody, TaskHeaders};
 use serde_json::{Map, Value};
 
-use super::brokers::records::{GroupMember, NewTask};
+use super::brokers::records::NewTask;
 use super::error::{BrokerError, Kind};
 use super::task_run::TaskRun;
 use crate::context;
@@ -25,7 +25,6 @@ pub(super) struct MessageContext<'a> {
     pub max_bytes: usize,
     /// The task that sends it.
     pub parent: Option<TaskRun>,
-    pub group: Option<GroupMember>,
 }
 
 impl MessageContext<'_> {
@@ -47,8 +46,7 @@ pub(super) fn new_id(now_ms: i64) -> String {
 /// [`Kind::Invalid`] if it is too large, or incomplete.
 pub(super) fn message(
     new: &NewTask,
-    args: Vec<Value>,
-    kwargs: Map<String, Value>,
+    body: TaskBody,
     extra: Map<String, Value>,
     ignore_result: bool,
     context: &MessageContext<'_>,
@@ -60,10 +58,6 @@ pub(super) fn message(
     if let Some(parent) = &context.parent {
         headers.root_id = Some(parent.root_id().to_owned());
     }
-    if let Some(member) = &new.group {
-        headers.group = Some(member.id.clone());
-        headers.group_index = Some(i64::from(member.index));
-    }
     headers.origin = Some(context.origin.to_owned());
     headers.ignore_result = Some(ignore_result);
     headers.extra = extra;
@@ -74,16 +68,30 @@ pub(super) fn message(
     let invalid = |why: String| {
         BrokerError::new(Kind::Invalid, format!("the task `{}` cannot be sent: {why}", new.name))
     };
-    let envelope = Envelope::task(headers, properties, &TaskBody::new(args, kwargs));
+    let envelope = Envelope::task(headers, properties, &body);
     let json = envelope.and_then(|envelope| envelope.to_vec());
     let json = json.map_err(|error| invalid(error.to_string()).caused_by(error))?;
-    if json.len() > context.max_bytes {
-        let (size, max) = (json.len(), context.max_bytes);
-        return Err(invalid(format!(
-            "its message has {size} bytes, more than {max} (tasks.max_message_size): send a reference instead of the data"
-        )));
-    }
+    check_size(&new.name, json.len(), context.max_bytes)?;
     String::from_utf8(json).map_err(|error| invalid(error.to_string()))
+}
+
+/// Refuses a message that is larger than `max` bytes.
+pub(super) fn check_size(task: &str, size: usize, max: usize) -> Result<(), BrokerError> {
+    if size <= max {
+        return Ok(());
+    }
+    let why = format!(
+        "the task `{task}` cannot be sent: its message has {size} bytes, more than {max} (tasks.max_message_size): send a \
+         reference instead of the data"
+    );
+    Err(BrokerError::new(Kind::Invalid, why))
+}
+
+/// Returns the headers of the request and the trace that the code runs in.
+pub(super) fn request_headers() -> Map<String, Value> {
+    let mut headers = Map::new();
+    add_request(&mut headers);
+    headers
 }
 
 fn time(at_ms: i64) -> Option<DateTime<Utc>> {

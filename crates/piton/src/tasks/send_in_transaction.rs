@@ -2,8 +2,10 @@
 
 use super::brokers::database;
 use super::call::Call;
+use super::chain::Chain;
 use super::error::BrokerError;
 use super::group_call::GroupWithSummary;
+use super::sending::ChainRecords;
 use super::sent::Sent;
 use super::tasks_part::Tasks;
 use crate::db::Tx;
@@ -42,13 +44,23 @@ impl<T, S> GroupWithSummary<T, S> {
     }
 }
 
+impl<T> Chain<T> {
+    /// Sends the chain in a transaction, as [`Call::send_in`] does.
+    ///
+    /// # Errors
+    /// Those of [`send`](Self::send). After an error the transaction can only be rolled back.
+    pub async fn send_in(self, tx: &mut Tx) -> Result<Sent<T>, BrokerError> {
+        Tasks::current()?.send_chain_in(tx, self).await
+    }
+}
+
 impl Tasks {
     /// Sends a task in a transaction, as [`Call::send_in`] does.
     ///
     /// # Errors
     /// Those of [`Call::send_in`].
     pub async fn send_in<T>(&self, tx: &mut Tx, call: Call<T>) -> Result<Sent<T>, BrokerError> {
-        let new = self.new_task(call, None)?;
+        let new = self.new_task(call)?;
         let id = new.id.clone();
         database::enqueue_in(&self.0.in_transactions, tx, &[new], None).await?;
         Ok(self.sent(id))
@@ -63,8 +75,20 @@ impl Tasks {
         tx: &mut Tx,
         group: GroupWithSummary<T, S>,
     ) -> Result<Sent<S>, BrokerError> {
-        let (members, group) = group.into_records(self)?;
-        database::enqueue_in(&self.0.in_transactions, tx, &members, Some(&group)).await?;
-        Ok(self.sent(group.summary.id))
+        self.send_chain_in(tx, group.into_chain()).await
+    }
+
+    /// Sends a chain in a transaction, as [`Chain::send_in`] does.
+    ///
+    /// # Errors
+    /// Those of [`Chain::send_in`].
+    pub async fn send_chain_in<T>(
+        &self,
+        tx: &mut Tx,
+        chain: Chain<T>,
+    ) -> Result<Sent<T>, BrokerError> {
+        let ChainRecords { tasks, group, last_id } = self.chain_records(chain)?;
+        database::enqueue_in(&self.0.in_transactions, tx, &tasks, group.as_ref()).await?;
+        Ok(self.sent(last_id))
     }
 }

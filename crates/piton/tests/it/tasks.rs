@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use piton::prelude::*;
 use piton::serde_json::{Value, json};
-use piton::tasks::{Call, Group, Kind, State as TaskState, TaskFailure, TaskRun};
+use piton::tasks::{Call, Chain, Group, Kind, State as TaskState, TaskFailure, TaskRun};
 use piton::testing::{TestApp, TestServer};
 
 const MIGRATIONS: piton::db::Migrations = piton::db::Migrations::new(&[(
@@ -234,6 +234,105 @@ async fn a_summary_gets_the_results_of_its_group_in_order() {
     app.run_tasks().await;
     let failure = summary.result(Duration::from_secs(1)).await.unwrap_err();
     assert!(failure.to_string().contains("ChordError"), "{failure}");
+}
+
+/// Returns the result of a chain on the broker of the app.
+async fn run_chain<T: piton::serde::de::DeserializeOwned>(
+    app: &TestApp,
+    chain: Chain<T>,
+) -> std::result::Result<T, TaskFailure> {
+    let tasks: Tasks = app.handle().part();
+    let sent = tasks.send_chain(chain).await.unwrap();
+    app.run_tasks().await;
+    sent.result(Duration::from_secs(1)).await
+}
+
+#[piton::test]
+async fn chains_pass_their_results_on_and_have_groups_in_them() {
+    for broker in ["database", "memory"] {
+        let app = TestApp::new(app().set("tasks.broker", broker)).await;
+        let chain = Chain::new(square::apply(2)).then(square::signature());
+        assert_eq!(run_chain(&app, chain).await.unwrap(), 16);
+        let squares = || Group::new([square::signature(), square::apply(3).immutable()]);
+        let chain = Chain::new(square::apply(2)).then(squares().then(sum::signature()));
+        assert_eq!(run_chain(&app, chain.then(square::signature())).await.unwrap(), 625);
+        // A group first, and one within another one.
+        let first = Group::new([square::apply(1), square::apply(2)]).then(sum::signature());
+        let inner = Chain::new(square::signature()).then(squares().then(sum::signature()));
+        let outer = Group::new([inner, Chain::new(square::signature())]).then(sum::signature());
+        assert_eq!(run_chain(&app, first.then(outer)).await.unwrap(), 625 + 9 + 25);
+    }
+}
+
+#[piton::test]
+async fn a_failure_reaches_the_end_of_a_chain_and_callbacks_run() {
+    let app = test_app().await;
+    let tasks: Tasks = app.handle().part();
+    let chain = Chain::new(square::apply(13)).then(square::signature()).then(square::signature());
+    let failure = run_chain(&app, chain).await.unwrap_err();
+    assert!(failure.to_string().contains("unlucky"), "{failure}");
+    let members = [square::apply(1), square::apply(13)];
+    let summary = sum::signature().on_failure(add::signature().kwarg("note", "!").task_id("alert"));
+    let chain = Group::new(members).then(summary).then(square::signature());
+    let failure = run_chain(&app, chain).await.unwrap_err();
+    assert!(failure.to_string().contains("ChordError"), "{failure}");
+    assert!(tasks.status("alert").await.unwrap().is_some());
+    let linked = square::apply(3).on_success(square::signature().task_id("linked"));
+    tasks.send(linked.on_failure(square::signature().task_id("none"))).await.unwrap();
+    app.run_tasks().await;
+    let result = tasks.sent::<u64>("linked").result(Duration::from_secs(1)).await;
+    assert_eq!(result.unwrap(), 81);
+    assert_eq!(tasks.status("none").await.unwrap().map(|status| status.state), None);
+}
+
+#[piton::test]
+async fn a_chain_is_sent_with_the_rows_of_a_transaction() {
+    let app = test_app().await;
+    let (tasks, db): (Tasks, Db) = (app.handle().part(), app.handle().part());
+    let chain = || Group::new([square::apply(2)]).then(sum::signature()).then(square::signature());
+    let mut tx = db.begin().await.unwrap();
+    tasks.send_chain_in(&mut tx, chain()).await.unwrap();
+    tx.rollback().await.unwrap();
+    assert!(app.run_tasks().await.is_empty());
+    let mut tx = db.begin().await.unwrap();
+    let sent = tasks.send_chain_in(&mut tx, chain()).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(app.run_tasks().await.len(), 3);
+    assert_eq!(sent.result(Duration::from_secs(1)).await.unwrap(), 16);
+}
+
+#[piton::test]
+async fn chains_that_cannot_be_sent_say_why() {
+    let app = test_app().await;
+    let tasks: Tasks = app.handle().part();
+    let empty = Group::<u64>::new(Vec::<Call<u64>>::new()).then(sum::signature());
+    let large = Group::new((0..10_001).map(square::apply)).then(sum::signature());
+    let group = |member: Chain<u64>| Group::new([member]).then(sum::signature());
+    let nested = |levels: usize| {
+        let one = || Chain::new(square::apply(1).immutable());
+        (0..levels).fold(one(), |inner, _| one().then(group(inner)))
+    };
+    let in_a_row = |groups: usize| {
+        (0..groups).fold(Chain::new(square::apply(1)), |chain, _| {
+            chain.then(Group::new([square::signature()]).then(sum::signature()))
+        })
+    };
+    let begins_with_group = group(group(Chain::new(square::apply(1))).into());
+    let wrong = Chain::new(square::apply(1)).then(square::signature().priority(10));
+    for (chain, why) in [
+        (empty.into(), "not 0"),
+        (large.into(), "not 10001"),
+        (nested(1_000), "more than 10 groups"),
+        (begins_with_group.into(), "begin it with a call"),
+        (wrong, "priority 10"),
+    ] {
+        let error = tasks.send_chain(chain).await.unwrap_err();
+        assert_eq!(error.kind(), Kind::Invalid);
+        assert!(error.to_string().contains(why), "{why}: {error}");
+    }
+    // Groups whose summaries are between them are not within each other.
+    assert_eq!(run_chain(&app, in_a_row(100)).await.unwrap(), 1);
+    assert_eq!(run_chain(&app, nested(10)).await.unwrap(), 1);
 }
 
 #[piton::test]

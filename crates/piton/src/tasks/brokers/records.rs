@@ -2,6 +2,7 @@
 //!
 //! Times are milliseconds since 1970 in UTC, because every broker stores integers and none agrees about dates.
 
+use piton_celery::Signature;
 use serde::{Deserialize, Serialize};
 
 /// The lease of one worker process. Never used again, so that it also fences: what is settled under an id that has
@@ -46,8 +47,29 @@ pub(crate) struct GroupMember {
 pub(crate) struct NewGroup {
     pub id: String,
     pub size: u32,
-    /// The task that gets the members' results, without them.
+    /// The task that gets the members' results, without them. If `body` is a group or a chord, this is a record of its id
+    /// that never runs.
     pub summary: NewTask,
+    /// The signature of which the summary is made. `None` if the summary's own message is complete but for the results.
+    pub body: Option<Box<Signature>>,
+    /// The arrangement of the results. `None` is a flat list in the order of the indices.
+    pub shape: Option<ResultShape>,
+}
+
+/// The arrangement of the results of a group's members: a task is written as its id, a nested group as a list.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum ResultShape {
+    Task(String),
+    Group(Vec<ResultShape>),
+}
+
+/// Tasks to enqueue, and the groups that have members among them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Batch {
+    pub tasks: Vec<NewTask>,
+    /// A group stands before those whose summaries are its members.
+    pub groups: Vec<NewGroup>,
 }
 
 /// The tasks of one claim.
@@ -84,6 +106,8 @@ pub(crate) struct Settlement {
     pub outcome: Outcome,
     /// Tasks to enqueue in the same transaction. Not enqueued if the settlement is fenced.
     pub follow_ups: Vec<NewTask>,
+    /// Groups that are opened in the same transaction, with members among the follow-ups.
+    pub groups: Vec<NewGroup>,
     /// Tasks that will never be sent, because this one has failed: the rest of its chain. They fail with its result, so
     /// that those who wait for them learn of it.
     pub abandoned: Vec<NewTask>,

@@ -8,9 +8,11 @@ use super::super::metrics::TaskMetrics;
 use super::super::settings::TasksSettings;
 use super::super::task::Task;
 use super::OpenBroker;
+use super::records::OutboxStats;
 use crate::part::{Launch, Problem};
 use crate::redis_client::RedisUrl;
 use crate::tasks::monitored_worker::{MonitoredWorker, RecordedEvent, TaskEvents};
+use crate::tasks::outbox_settings::OutboxSettings;
 use crate::tasks::redis_settings::RedisTasksSettings;
 
 // Items that only Redis uses. They are named here because they would be dead code otherwise.
@@ -20,6 +22,9 @@ const _: fn(&RedisTasksSettings) -> bool = RedisTasksSettings::shares_results;
 const _: fn(&TaskEvents, RecordedEvent) = |events, RecordedEvent { at_seconds, kind }| {
     drop((events.enable(true), events.take(), at_seconds, kind));
 };
+const _: fn(&TasksState, OutboxStats, &OutboxSettings, bool) = TasksState::set_outbox;
+const _: fn(&TasksState, Option<String>) -> bool = TasksState::set_outbox_fault;
+const _: fn(&TaskMetrics, &OutboxStats) = TaskMetrics::set_outbox;
 const _: fn(&dyn MonitoredWorker) = |worker| {
     drop((worker.info(), worker.active(), worker.active_count(), worker.reserved()));
     drop((worker.registered(), worker.totals(), worker.events()));

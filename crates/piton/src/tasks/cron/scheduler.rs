@@ -212,7 +212,6 @@ impl Scheduler {
             origin: &self.origin,
             max_bytes: usize::MAX,
             parent: None,
-            group: None,
         })
     }
 }

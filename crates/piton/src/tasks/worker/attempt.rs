@@ -16,7 +16,7 @@ use super::slot::Slot;
 use crate::http::panics;
 use crate::secrets::redact_text;
 use crate::stop_signal::Trigger;
-use crate::tasks::brokers::records::{FinalState, FinishedTask, NewTask, Outcome, Settlement};
+use crate::tasks::brokers::records::{Batch, FinalState, FinishedTask, Outcome, Settlement};
 use crate::tasks::clock::millis;
 use crate::tasks::error::Verdict;
 use crate::tasks::follow_ups::{FollowUps, INHERITED};
@@ -128,7 +128,7 @@ impl<'a> Attempt<'a> {
             Some(Ok(follow_ups)) => follow_ups,
             // The chain would end without a trace otherwise.
             Some(Err(exception)) => return self.fail(Failure::permanent(exception)),
-            None => Vec::new(),
+            None => Batch::default(),
         };
         let duration = self.observe(AttemptOutcome::Success);
         self.executor.events.record(|| EventKind::TaskSucceeded {
@@ -158,13 +158,13 @@ impl<'a> Attempt<'a> {
         let options = |name: &str| self.options_of(name);
         let followers = self.follow_ups(&options);
         let abandoned = followers.abandoned(std::mem::take(&mut embed.chain));
-        let follow_ups = followers.of_failure(embed).unwrap_or_else(|exception| {
+        let follow_ups = followers.of_failure(embed.errbacks).unwrap_or_else(|exception| {
             warn!(
                 task.name = name,
                 task.id = id,
                 "Task `{name}` has no valid errback: {exception}"
             );
-            Vec::new()
+            Batch::default()
         });
         let result = failure.result();
         let finished = self.finished(FinalState::Failure, result, failure.traceback);
@@ -205,7 +205,7 @@ impl<'a> Attempt<'a> {
 
     fn reschedule(&mut self, delay: Duration, retries: u32, error: Option<String>) -> Settlement {
         let due_at_ms = self.executor.clock.now_ms().saturating_add(millis(delay));
-        self.settle(Outcome::Rescheduled { due_at_ms, retries, error }, Vec::new())
+        self.settle(Outcome::Rescheduled { due_at_ms, retries, error }, Batch::default())
     }
 
     fn revoke(&mut self, reason: &'static str) -> Settlement {
@@ -219,12 +219,15 @@ impl<'a> Attempt<'a> {
             expired: reason == "expired",
         });
         let finished = self.finished(FinalState::Revoked, revoked_result(reason), None);
-        self.settle(Outcome::Finished(Some(finished)), Vec::new())
+        let chain = std::mem::take(&mut self.embed.chain);
+        let abandoned = self.follow_ups(&|name| self.options_of(name)).abandoned(chain);
+        let outcome = Outcome::Finished(Some(finished));
+        Settlement { abandoned, ..self.settle(outcome, Batch::default()) }
     }
 
     fn end_without_result(&mut self) -> Settlement {
         self.observe(AttemptOutcome::Other);
-        self.settle(Outcome::Finished(None), Vec::new())
+        self.settle(Outcome::Finished(None), Batch::default())
     }
 
     fn finished(
@@ -243,9 +246,10 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    fn settle(&self, outcome: Outcome, follow_ups: Vec<NewTask>) -> Settlement {
+    fn settle(&self, outcome: Outcome, follow_ups: Batch) -> Settlement {
         let id = self.run.id().to_owned();
-        Settlement { key: self.key, id, outcome, follow_ups, abandoned: Vec::new() }
+        let Batch { tasks: follow_ups, groups } = follow_ups;
+        Settlement { key: self.key, id, outcome, follow_ups, groups, abandoned: Vec::new() }
     }
 
     /// Returns what makes the tasks that follow.
@@ -255,8 +259,8 @@ impl<'a> Attempt<'a> {
     ) -> FollowUps<'b> {
         let header = |name: &str| Some((name.to_owned(), self.run.header(name)?.clone()));
         FollowUps {
-            parent_id: self.run.id(),
-            root_id: self.run.root_id(),
+            parent_id: Some(self.run.id()),
+            root_id: Some(self.run.root_id()),
             inherited: INHERITED.into_iter().filter_map(header).collect(),
             options,
             now_ms: self.executor.clock.now_ms(),

@@ -85,6 +85,7 @@ impl Session {
                 id,
                 outcome,
                 follow_ups: Vec::new(),
+                groups: Vec::new(),
                 abandoned: Vec::new(),
             });
         }

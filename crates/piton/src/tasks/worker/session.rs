@@ -157,6 +157,7 @@ impl Session {
             id,
             outcome,
             follow_ups: Vec::new(),
+            groups: Vec::new(),
             abandoned: Vec::new(),
         });
     }
@@ -186,6 +187,7 @@ impl Session {
                 id,
                 outcome,
                 follow_ups: Vec::new(),
+                groups: Vec::new(),
                 abandoned: Vec::new(),
             });
         }
@@ -223,6 +225,7 @@ impl Session {
                 id,
                 outcome,
                 follow_ups: Vec::new(),
+                groups: Vec::new(),
                 abandoned: Vec::new(),
             });
         }

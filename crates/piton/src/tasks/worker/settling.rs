@@ -78,6 +78,6 @@ impl Session {
             keep_message: true,
         };
         let outcome = Outcome::Finished(Some(finished));
-        Settlement { outcome, follow_ups: Vec::new(), ..settlement }
+        Settlement { outcome, follow_ups: Vec::new(), groups: Vec::new(), ..settlement }
     }
 }

@@ -19,7 +19,13 @@ async fn send_group(broker: &Fixture, id: &str, size: u32) {
         ..broker.new_task(format!("{id}{index}"))
     };
     let members: Vec<_> = (0..size).map(member).collect();
-    let group = NewGroup { id: id.into(), size, summary: summary(broker, &format!("sum-{id}")) };
+    let group = NewGroup {
+        id: id.into(),
+        size,
+        summary: summary(broker, &format!("sum-{id}")),
+        body: None,
+        shape: None,
+    };
     broker.enqueue(&members, Some(&group)).await.unwrap();
 }
 
@@ -100,12 +106,12 @@ on_every_broker! {
     }
 
     async fn a_summary_may_be_a_member_of_another_group(broker) {
-        let outer = NewGroup { id: "outer".into(), size: 1, summary: summary(&broker, "sum-outer") };
+        let outer = NewGroup { id: "outer".into(), size: 1, summary: summary(&broker, "sum-outer"), body: None, shape: None };
         let inner_summary = NewTask {
             group: Some(GroupMember { id: "outer".into(), index: 0 }),
             ..summary(&broker, "sum-inner")
         };
-        let inner = NewGroup { id: "inner".into(), size: 1, summary: inner_summary };
+        let inner = NewGroup { id: "inner".into(), size: 1, summary: inner_summary, body: None, shape: None };
         let member = NewTask {
             group: Some(GroupMember { id: "inner".into(), index: 0 }),
             ..broker.new_task("member")
@@ -135,7 +141,7 @@ on_every_broker! {
             group: Some(GroupMember { id: "sum".into(), index: u32::from(id == "m1") }),
             ..broker.new_task(id)
         });
-        let group = NewGroup { id: "sum".into(), size: 2, summary: summary(&broker, "sum") };
+        let group = NewGroup { id: "sum".into(), size: 2, summary: summary(&broker, "sum"), body: None, shape: None };
         broker.enqueue(&members, Some(&group)).await.unwrap();
         let task = broker.broker.task("sum").await.unwrap().unwrap();
         assert_eq!((task.state, task.name.as_str()), (TaskState::Scheduled, "shop.sum"));
@@ -191,7 +197,7 @@ on_every_broker! {
             group: Some(GroupMember { id: "g".into(), index }),
             ..broker.new_task(format!("g{index}"))
         };
-        let group = NewGroup { id: "g".into(), size: 2, summary: summary(&broker, "sum-g") };
+        let group = NewGroup { id: "g".into(), size: 2, summary: summary(&broker, "sum-g"), body: None, shape: None };
         let error = broker.enqueue(&[member(0), member(1)], Some(&group)).await.unwrap_err();
         assert_eq!(error.kind(), Kind::Duplicate);
         let worker = broker.worker().await;

@@ -57,6 +57,7 @@ macro_rules! on_every_broker {
 mod administration;
 mod cancellation;
 mod claiming;
+mod compositions;
 mod concurrency;
 mod crons;
 mod groups;
@@ -287,6 +288,7 @@ fn settlement(task: &ClaimedTask, outcome: Outcome) -> Settlement {
         id: task.id.clone(),
         outcome,
         follow_ups: Vec::new(),
+        groups: Vec::new(),
         abandoned: Vec::new(),
     }
 }

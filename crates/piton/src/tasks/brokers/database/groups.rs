@@ -4,11 +4,11 @@ use std::collections::VecDeque;
 
 use tracing::error;
 
-use super::super::records::{FinalState, NewGroup, NewTask, TaskFilter, TaskState};
-use super::tasks::enqueue_in;
+use super::super::records::{Batch, FinalState, NewGroup, NewTask, TaskFilter, TaskState};
+use super::tasks::enqueue_new_in;
 use crate::db::{Db, FromRow, Tx};
 use crate::tasks::error::{BrokerError, Kind};
-use crate::tasks::group::{self, MemberResult, Summary};
+use crate::tasks::group::{self, GroupEnd, GroupFailure, MemberResult, WaitingGroup};
 
 /// States as the tables store them.
 pub(in crate::tasks::brokers) mod state {
@@ -35,11 +35,11 @@ struct OpenGroup {
 }
 
 impl OpenGroup {
-    /// Returns the summary. `None` if another version of the program has stored it in a way that this one cannot read:
+    /// Returns what waits. `None` if another version of the program has stored it in a way that this one cannot read:
     /// no error, because the results of its members are stored in the same transaction as those of other tasks.
-    fn summary(&self, id: &str) -> Option<NewTask> {
+    fn waiting(&self, id: &str) -> Option<WaitingGroup> {
         match serde_json::from_str(&self.summary) {
-            Ok(summary) => Some(summary),
+            Ok(waiting) => Some(waiting),
             Err(error) => {
                 error!("The summary of the group {id} cannot be read, and will not run: {error}");
                 None
@@ -53,7 +53,7 @@ pub(in crate::tasks::brokers) async fn open_group(
     tx: &mut Tx,
     group: &NewGroup,
 ) -> Result<(), BrokerError> {
-    let summary = serde_json::to_string(&group.summary).map_err(|error| {
+    let summary = serde_json::to_string(&WaitingGroup::from(group.clone())).map_err(|error| {
         BrokerError::new(Kind::Invalid, "the summary does not serialize").caused_by(error)
     })?;
     tx.run(
@@ -67,6 +67,35 @@ pub(in crate::tasks::brokers) async fn open_group(
     // A group without members has finished.
     let members = FinishedMembers { group_id: group.id.clone(), members: 0 };
     Box::pin(count_finished(tx, vec![members], group.summary.created_at_ms)).await
+}
+
+/// Opens groups whose members follow a task, in a transaction in which they are enqueued. One that is stored or has ended is
+/// the same, because its id was fixed by its sender.
+pub(in crate::tasks::brokers) async fn open_new_groups(
+    tx: &mut Tx,
+    groups: &[NewGroup],
+) -> Result<(), BrokerError> {
+    for group in groups {
+        let summary = (&group.summary.id,);
+        let is_known = tx.one::<i64>("SELECT 1 FROM piton_task_groups WHERE id = $1", (&group.id,));
+        if is_known.await?.is_some()
+            || tx.one::<i64>("SELECT 1 FROM piton_tasks WHERE id = $1", summary).await?.is_some()
+            || tx
+                .one::<i64>("SELECT 1 FROM piton_task_results WHERE id = $1 LIMIT 1", summary)
+                .await?
+                .is_some()
+        {
+            continue;
+        }
+        open_group(tx, group).await?;
+    }
+    Ok(())
+}
+
+/// Enqueues what follows a group.
+async fn follow(tx: &mut Tx, batch: &Batch) -> Result<(), BrokerError> {
+    open_new_groups(tx, &batch.groups).await?;
+    enqueue_new_in(tx, &batch.tasks).await
 }
 
 /// Counts finished members, whose results are stored already. Enqueues the summary of a group that is complete, or
@@ -104,9 +133,9 @@ pub(in crate::tasks::brokers) async fn fail_groups(
         let group: Option<OpenGroup> = tx.one(FIND, (&id,)).await?;
         if let Some(group) = group {
             close_group(tx, &id).await?;
-            let Some(summary) = group.summary(&id) else { continue };
-            let end = (state::FAILURE, group::removed_member(&id));
-            let outer = end_summary(tx, &summary, end, now_ms).await?;
+            let Some(waiting) = group.waiting(&id) else { continue };
+            let failure = waiting.fail(group::removed_member(&id), now_ms);
+            let outer = fail_group(tx, failure, state::FAILURE, now_ms).await?;
             count_finished(tx, outer, now_ms).await?;
         }
     }
@@ -135,7 +164,7 @@ pub(in crate::tasks::brokers) async fn waiting_summary(
     id: &str,
 ) -> Result<Option<NewTask>, BrokerError> {
     let group: Option<OpenGroup> = db.one(FIND, (id,)).await?;
-    let summary = group.and_then(|group| group.summary(id));
+    let summary = group.and_then(|group| group.waiting(id)).map(|waiting| waiting.summary);
     Ok(summary.filter(|summary| summary.id == id))
 }
 
@@ -148,11 +177,11 @@ pub(in crate::tasks::brokers) async fn revoke_summaries(
     let mut revoked = 0;
     for id in filter.ids.iter().filter(|_| filter.wants(TaskState::Scheduled)) {
         let group: Option<OpenGroup> = tx.one(FIND, (id,)).await?;
-        let Some(summary) = group.and_then(|group| group.summary(id)) else { continue };
-        if summary.id == *id && filter.wants_task(&summary) {
+        let Some(waiting) = group.and_then(|group| group.waiting(id)) else { continue };
+        if waiting.summary.id == *id && filter.wants_task(&waiting.summary) {
             close_group(tx, id).await?;
-            let outer =
-                end_summary(tx, &summary, (state::REVOKED, group::revoked()), now_ms).await?;
+            let failure = waiting.fail(group::revoked(), now_ms);
+            let outer = fail_group(tx, failure, state::REVOKED, now_ms).await?;
             count_finished(tx, outer, now_ms).await?;
             revoked += 1;
         }
@@ -160,7 +189,7 @@ pub(in crate::tasks::brokers) async fn revoke_summaries(
     Ok(revoked)
 }
 
-/// Returns the group whose member the summary was, if the summary has failed.
+/// Returns the groups whose members have ended with it, if it has failed.
 async fn finish(
     tx: &mut Tx,
     id: &str,
@@ -169,17 +198,35 @@ async fn finish(
 ) -> Result<Vec<FinishedMembers>, BrokerError> {
     close_group(tx, id).await?;
     let members = members(tx, id).await?;
-    let Some(summary) = group.summary(id) else { return Ok(Vec::new()) };
+    let Some(waiting) = group.waiting(id) else { return Ok(Vec::new()) };
     let size = u32::try_from(group.size).unwrap_or(u32::MAX);
-    match group::summarize(summary.clone(), size, &members) {
-        Summary::Enqueue(task) => {
-            enqueue_in(tx, &[*task], None).await?;
+    match waiting.end(size, &members, now_ms) {
+        GroupEnd::Enqueue(batch) => {
+            follow(tx, &batch).await?;
             Ok(Vec::new())
         }
-        Summary::Fail(exception) => {
-            end_summary(tx, &summary, (state::FAILURE, exception), now_ms).await
-        }
+        GroupEnd::Fail(failure) => fail_group(tx, failure, state::FAILURE, now_ms).await,
     }
+}
+
+/// Ends the summary of a group in `state`, and what would have followed it as failed. Returns the groups whose members
+/// have ended with them.
+async fn fail_group(
+    tx: &mut Tx,
+    failure: GroupFailure,
+    mut state: i64,
+    now_ms: i64,
+) -> Result<Vec<FinishedMembers>, BrokerError> {
+    let GroupFailure { tasks, exception, errbacks } = failure;
+    let mut outer = Vec::new();
+    for task in &tasks {
+        let state = std::mem::replace(&mut state, state::FAILURE);
+        // A task of a chain that was run again may have failed before.
+        tx.run("DELETE FROM piton_task_results WHERE id = $1", (&task.id,)).await?;
+        outer.extend(end_summary(tx, task, (state, exception.clone()), now_ms).await?);
+    }
+    follow(tx, &errbacks).await?;
+    Ok(outer)
 }
 
 async fn close_group(tx: &mut Tx, id: &str) -> Result<(), BrokerError> {

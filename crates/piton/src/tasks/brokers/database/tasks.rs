@@ -1,5 +1,7 @@
 //! Stores tasks in SQL that both databases understand: for what is not sent in large batches.
 
+use std::collections::HashSet;
+
 use super::super::records::{NewGroup, NewTask};
 use super::error::duplicate;
 use super::groups::open_group;
@@ -32,6 +34,30 @@ pub(in crate::tasks::brokers) async fn enqueue_in(
         Some(group) => open_group(tx, group).await,
         None => Ok(()),
     }
+}
+
+/// Enqueues those tasks that are not stored and have no result: what follows a group may have been sent by an earlier run.
+///
+/// # Errors
+/// Those of the database.
+pub(in crate::tasks::brokers) async fn enqueue_new_in(
+    tx: &mut Tx,
+    tasks: &[NewTask],
+) -> Result<(), BrokerError> {
+    for some in tasks.chunks(MAX_IDS) {
+        let ids = || some.iter().map(|task| task.id.as_str());
+        let sql = Sql::new("SELECT id FROM piton_task_results WHERE id IN (")
+            .bind_all(ids())
+            .push(") UNION SELECT id FROM piton_tasks WHERE id IN (")
+            .bind_all(ids())
+            .push(")");
+        let known: Vec<String> = tx.all(sql, ()).await?;
+        let known: HashSet<String> = known.into_iter().collect();
+        for task in some.iter().filter(|task| !known.contains(&task.id)) {
+            tx.run(INSERT, values(task).to_vec()).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Refuses ids of tasks that have finished.

@@ -8,11 +8,12 @@ use super::MemoryLimits;
 use super::groups::{StoredGroup, member_result};
 use super::stored_task::StoredTask;
 use crate::tasks::brokers::records::{
-    ClaimedBatch, CronRecord, FinalState, FinishedTask, NewGroup, NewTask, Outcome, QueueStats,
-    Settled, Settlement, TaskState, WorkerId, WorkerInfo,
+    Batch, ClaimedBatch, CronRecord, FinalState, FinishedTask, NewGroup, NewTask, Outcome,
+    QueueStats, Settled, Settlement, TaskState, WorkerId, WorkerInfo,
 };
 use crate::tasks::clock::millis;
 use crate::tasks::error::{BrokerError, Kind};
+use crate::tasks::group::abandoned_by;
 
 pub(super) struct State {
     limits: MemoryLimits,
@@ -166,7 +167,7 @@ impl State {
     /// Gives a task back that is no longer claimed. One that was revoked meanwhile ends.
     fn release(&mut self, key: i64, now_ms: i64) {
         if self.tasks.get(&key).is_some_and(|task| task.is_revoked) {
-            self.finish(key, revoked(now_ms));
+            self.end_revoked(key, now_ms);
         } else {
             self.make_ready_or_due(key, now_ms);
         }
@@ -253,7 +254,7 @@ impl State {
                 .failures()
                 .map(|(task, exception)| (task.clone(), exception.to_owned()))
                 .collect();
-            let Settlement { key, outcome, follow_ups, .. } = settlement;
+            let Settlement { key, outcome, follow_ups, groups, .. } = settlement;
             let registration = self.workers.get_mut(&worker.0);
             if !registration.is_some_and(|registration| registration.claimed.remove(&key)) {
                 settled.fenced.push(key);
@@ -263,13 +264,7 @@ impl State {
             for (task, exception) in failures {
                 self.end_summary(task, (FinalState::Failure, exception), now_ms);
             }
-            // Not limited in number: each stands for a task that has ended. One that is stored already is the same
-            // task, because its id was fixed by its sender.
-            for task in follow_ups {
-                if !self.ids.contains_key(&task.id) {
-                    self.insert(task, now_ms);
-                }
-            }
+            self.follow(Batch { tasks: follow_ups, groups }, now_ms);
         }
         settled
     }
@@ -340,9 +335,20 @@ impl State {
             task.is_revoked = true;
         } else {
             self.detach(key);
-            self.finish(key, revoked(now_ms));
+            self.end_revoked(key, now_ms);
         }
         true
+    }
+
+    /// Ends a revoked task that does not run, and the rest of its chain.
+    fn end_revoked(&mut self, key: i64, now_ms: i64) {
+        let message = self.tasks.get(&key).map(|task| task.new.message.clone()).unwrap_or_default();
+        let end = revoked(now_ms);
+        let exception = end.result.clone();
+        self.finish(key, end);
+        for task in abandoned_by(&message, now_ms) {
+            self.end_summary(task, (FinalState::Failure, exception.clone()), now_ms);
+        }
     }
 
     /// Enqueues a failed or revoked task again. Returns whether it was one.

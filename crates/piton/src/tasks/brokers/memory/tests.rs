@@ -55,6 +55,7 @@ async fn more_tasks_than_the_maximum_are_refused_until_some_have_ended() {
             id: task.id,
             outcome,
             follow_ups: Vec::new(),
+            groups: Vec::new(),
             abandoned: Vec::new(),
         };
         assert!(broker.settle(id, vec![settlement]).await.unwrap().fenced.is_empty());
@@ -93,6 +94,7 @@ async fn a_worker_whose_lease_was_taken_away_claims_and_settles_nothing() {
         id: claimed.id,
         outcome: success(0),
         follow_ups: vec![],
+        groups: Vec::new(),
         abandoned: vec![],
     };
     assert_eq!(broker.settle(lost, vec![settlement]).await.unwrap().fenced, [claimed.key]);

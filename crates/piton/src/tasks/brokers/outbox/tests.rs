@@ -307,7 +307,7 @@ on_both_databases! {
 
     async fn groups_are_sent_in_their_place(fixture) {
         let summary = NewTask { message: valid_message("s"), ..task("s") };
-        let group = NewGroup { id: "s".into(), size: 2, summary };
+        let group = NewGroup { id: "s".into(), size: 2, summary, body: None, shape: None };
         let member = |id: &str, index| {
             let group = crate::tasks::brokers::records::GroupMember { id: "s".into(), index };
             NewTask { message: valid_message(id), group: Some(group), ..task(id) }

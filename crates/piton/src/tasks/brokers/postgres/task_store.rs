@@ -17,7 +17,7 @@ use super::wakeups::Wakeups;
 use super::{leases, partitions, schema};
 use crate::db::{Db, PostgresEngine, Tx};
 use crate::tasks::brokers::database::groups::{
-    FinishedMembers, count_finished, fail_abandoned, open_group,
+    FinishedMembers, count_finished, fail_abandoned, open_group, open_new_groups,
 };
 use crate::tasks::brokers::database::revoked::finish_revoked;
 use crate::tasks::brokers::records::{NewGroup, NewTask, Settled, Settlement, WorkerId};
@@ -299,9 +299,12 @@ impl TaskStore {
         if !follow_ups.is_empty() {
             enqueue::store_new_tasks(tx, &follow_ups, self.offset_ms()).await?;
         }
-        let ended = settlements.iter().filter(|it| applied.keys.contains(&it.key));
+        let ended = || settlements.iter().filter(|it| applied.keys.contains(&it.key));
+        for settlement in ended() {
+            open_new_groups(tx, &settlement.groups).await?;
+        }
         let now_ms = self.clock.now_ms();
-        fail_abandoned(tx, ended.flat_map(Settlement::failures), now_ms).await?;
+        fail_abandoned(tx, ended().flat_map(Settlement::failures), now_ms).await?;
         if settle::gives_back(settlements) {
             finish_revoked(tx, self.clock.now_ms()).await?;
         }

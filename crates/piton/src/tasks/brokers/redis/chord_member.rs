@@ -1,7 +1,6 @@
 //! [`ChordMember`]: the place of a task in a chord, which its message carries.
 
 use piton_celery::{Embed, Envelope, Signature, TaskHeaders};
-use serde_json::Value;
 
 /// Maximum size of a body that is read for the chord in it, or written anew.
 pub(super) const MAX_BODY_BYTES: usize = 64 << 20;
@@ -31,17 +30,6 @@ impl ChordMember {
         let mut envelope = Envelope::<TaskHeaders>::from_slice(message.as_bytes()).ok()?;
         let body = envelope.decode_body(MAX_BODY_BYTES).ok()?;
         Self::new(&envelope.headers, body.embed)
-    }
-
-    /// Returns the place that the body of a chord has in an outer one.
-    pub fn of_body(body: &Signature, root_id: &str) -> Option<Self> {
-        let chord = body.options.get("chord").filter(|chord| !chord.is_null())?;
-        Some(Self {
-            group: body.options.get("group_id")?.as_str()?.to_owned(),
-            position: body.options.get("group_index").and_then(Value::as_i64),
-            body: serde_json::from_value(chord.clone()).ok()?,
-            root_id: root_id.to_owned(),
-        })
     }
 
     /// Returns the position as a score.

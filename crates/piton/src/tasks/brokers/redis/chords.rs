@@ -3,19 +3,22 @@
 //! Each member carries the signature of the body. Whoever ends a member, in Python or here, counts it in Redis; whoever ends
 //! the last one sends the body with all results.
 
-use piton_celery::{Embed, Envelope, Exception, Signature, TaskHeaders, python_json};
+use std::collections::HashMap;
+
+use piton_celery::{Exception, Signature, python_json};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use super::Inner;
-use super::chord_member::{ChordMember, MAX_BODY_BYTES};
+use super::chord_bodies::shape_of;
+use super::chord_member::ChordMember;
 use super::effects::{Effects, SentTask};
 use super::enqueue::{KEEP_GROUP, NewValue};
 use super::link::Arguments;
 use super::scripts::Script;
 use super::stored_record::{FAILURE, REVOKED, SUCCESS, StoredRecord};
 use super::times::ttl_ms;
-use crate::tasks::brokers::records::{FinalState, FinishedTask, GroupMember, NewGroup, NewTask};
+use crate::tasks::brokers::records::{Batch, FinalState, FinishedTask, NewGroup, NewTask};
 use crate::tasks::error::{BrokerError, Kind};
 use crate::tasks::follow_ups::FollowUps;
 use crate::tasks::task::TaskOptions;
@@ -26,109 +29,10 @@ const SEND_RIGHT_SECONDS: u64 = 10;
 /// The time for which a chord is known to be done, in milliseconds: as in Celery.
 const KEEP_DONE_MS: i64 = 300_000;
 
-/// Maximum depth of chords whose bodies are members of others.
-const MAX_DEPTH: usize = 100;
-
 /// A result among those of the members: `[1, id, state, result]`.
 type MemberEntry = (Value, String, String, Box<RawValue>);
 
 impl Inner {
-    /// Returns the tasks with the chords that they belong to in their messages, or `None` if they belong to none.
-    pub(super) async fn with_chords(
-        &self,
-        tasks: &[NewTask],
-        group: Option<&NewGroup>,
-    ) -> Result<Option<Vec<NewTask>>, BrokerError> {
-        if tasks.iter().all(|task| task.group.is_none()) {
-            return Ok(None);
-        }
-        let body = match group {
-            Some(group) => Some(self.body_of(&group.summary, &group.id).await?),
-            None => None,
-        };
-        let mut complete = Vec::with_capacity(tasks.len());
-        for task in tasks {
-            let body = match (&task.group, group, &body) {
-                (Some(member), Some(group), Some(body)) if member.id == group.id => {
-                    Some(body.clone())
-                }
-                (Some(member), ..) => self.body_of_stored(&member.id).await?,
-                (None, ..) => None,
-            };
-            complete.push(with_chord(task, body)?);
-        }
-        Ok(Some(complete))
-    }
-
-    /// Returns the signature of the body of a group that is stored.
-    async fn body_of_stored(&self, group: &str) -> Result<Option<Signature>, BrokerError> {
-        let mut command = redis::cmd("GET");
-        command.arg(self.keys.summary(group));
-        let stored: Option<Vec<u8>> = self.results().query(&command).await?;
-        Ok(stored.and_then(|json| serde_json::from_slice(&json).ok()))
-    }
-
-    /// Returns the signature by which any worker sends the summary.
-    async fn body_of(&self, summary: &NewTask, group: &str) -> Result<Signature, BrokerError> {
-        let mut envelope =
-            Envelope::<TaskHeaders>::from_slice(summary.message.as_bytes()).map_err(malformed)?;
-        let body = envelope.decode_body(MAX_BODY_BYTES).map_err(malformed)?;
-        let mut signature = Signature::new(&summary.name);
-        (signature.args, signature.kwargs) = (body.args, body.kwargs);
-        let mut options = Map::new();
-        let mut set = |name: &str, value: Value| {
-            if !value.is_null() {
-                options.insert(name.to_owned(), value);
-            }
-        };
-        set("task_id", json!(summary.id));
-        set("queue", json!(summary.queue));
-        set("priority", json!(summary.priority));
-        set("group_id", json!(group));
-        set("eta", json!(envelope.headers.eta));
-        set("expires", json!(envelope.headers.expires));
-        set("ignore_result", json!(summary.ignore_result.then_some(true)));
-        let limit = envelope.headers.time_limit;
-        set("time_limit", json!(limit.hard.map(|limit| limit.as_secs_f64())));
-        set("soft_time_limit", json!(limit.soft.map(|limit| limit.as_secs_f64())));
-        set("headers", Value::Object(envelope.headers.extra));
-        for (name, list) in [
-            ("link", body.embed.callbacks),
-            ("link_error", body.embed.errbacks),
-            ("chain", body.embed.chain),
-        ] {
-            set(name, if list.is_empty() { Value::Null } else { json!(list) });
-        }
-        if let Some(GroupMember { id, index }) = &summary.group {
-            set("group_id", json!(id));
-            set("group_index", json!(index));
-            set("chord", json!(self.body_of_stored(id).await?));
-        }
-        signature.options = options;
-        Ok(signature)
-    }
-
-    /// Returns what is stored of a new group: its size, the signature of its body, and perhaps the record of its body.
-    pub(super) async fn group_values(
-        &self,
-        group: &NewGroup,
-    ) -> Result<Vec<NewValue>, BrokerError> {
-        let NewGroup { id, size, summary } = group;
-        let body = self.body_of(summary, id).await?;
-        let ttl_ms = ttl_ms(KEEP_GROUP);
-        let value = |key, value: Vec<u8>| NewValue { key, value, ttl_ms };
-        let mut values = vec![
-            value(self.keys.summary(id), serde_json::to_vec(&body).expect("a signature is JSON")),
-            value(self.keys.group(id, ".s"), size.to_string().into_bytes()),
-        ];
-        if summary.id == *id {
-            let mut record = StoredRecord::pending(summary);
-            record.own().waits_for_group = true;
-            values.push(self.value_of(&record));
-        }
-        Ok(values)
-    }
-
     /// Sends the summary of a group without members.
     pub(super) async fn end_empty_group(&self, group: &NewGroup) -> Result<(), BrokerError> {
         if group.size > 0 {
@@ -138,7 +42,7 @@ impl Inner {
         let root_id = group.summary.id.clone();
         let member = ChordMember { group: group.id.clone(), position: None, body, root_id };
         let mut effects = Effects::default();
-        self.send_body(&member, &group.summary.id, &[], &mut effects)?;
+        self.send_body(&member, &group.summary.id, Value::Array(Vec::new()), &mut effects).await?;
         self.apply_effects(effects).await
     }
 
@@ -151,12 +55,20 @@ impl Inner {
         result: &str,
         effects: &mut Effects,
     ) -> Result<(), BrokerError> {
-        let mut ended = Some((member.clone(), id.to_owned(), state, result.to_owned()));
-        // The body of a chord may be a member of another one, which its failure ends.
-        for _ in 0..MAX_DEPTH {
-            let Some((member, id, state, result)) = ended.take() else { break };
+        let result = result.to_owned();
+        let ended = EndedMember { member: member.clone(), id: id.to_owned(), state, result };
+        self.end_members(vec![ended], effects).await
+    }
+
+    /// Counts the ends of members. The body of a chord may be a member of another one, which its failure ends.
+    async fn end_members(
+        &self,
+        mut ended: Vec<EndedMember>,
+        effects: &mut Effects,
+    ) -> Result<(), BrokerError> {
+        while let Some(EndedMember { member, id, state, result }) = ended.pop() {
             if self.count_member(&member, &id, state, &result).await? {
-                ended = self.end_chord(&member, &id, effects).await?;
+                ended.extend(self.end_chord(&member, &id, effects).await?);
             }
         }
         Ok(())
@@ -187,70 +99,52 @@ impl Inner {
         Ok(ends == 1)
     }
 
-    /// Sends the body of a chord whose members have all ended, or fails it. Returns the place of a failed body in an outer
-    /// chord.
+    /// Sends the body of a chord whose members have all ended, or fails it. Returns the members of other chords that have
+    /// ended with it.
     async fn end_chord(
         &self,
         member: &ChordMember,
         last: &str,
         effects: &mut Effects,
-    ) -> Result<Option<(ChordMember, String, FinalState, String)>, BrokerError> {
+    ) -> Result<Vec<EndedMember>, BrokerError> {
         let key = |suffix| self.keys.group(&member.group, suffix);
         let mut command = redis::cmd("ZRANGE");
         command.arg(key(".j")).arg(0).arg(-1);
         let entries: Vec<Vec<u8>> = self.results().query(&command).await?;
-        let mut results = Vec::with_capacity(entries.len());
-        let mut failure = None;
-        for entry in &entries {
-            match read_entry(entry) {
-                Some((_, _, state, result)) if state == SUCCESS => results.push(result),
-                Some((_, id, _, result)) => {
-                    let cause = serde_json::from_str(result.get());
-                    let cause = cause
-                        .unwrap_or_else(|_| Exception::builtin("RuntimeError", "the task failed"));
-                    failure.get_or_insert_with(|| Exception::chord_dependency(&id, &cause));
-                }
-                None => {
-                    let why = "the result of a member cannot be read";
-                    failure.get_or_insert_with(|| Exception::chord_error(why));
-                }
-            }
-        }
-        if failure.is_none() {
-            match self.send_body(member, last, &results, effects) {
-                Ok(()) => return Ok(None),
-                Err(error) => {
-                    let why = format!("the body cannot be sent: {error}");
-                    failure = Some(Exception::chord_error(why));
-                }
-            }
-        }
-        let failure = failure.expect("it failed, otherwise the body was sent");
+        let mut command = redis::cmd("GET");
+        command.arg(key(""));
+        let saved: Option<Vec<u8>> = self.results().query(&command).await?;
+        let results = match results_of(&entries) {
+            Ok(results) => arranged(results, saved.as_deref()),
+            Err(failure) => Err(failure),
+        };
+        let failure = match results {
+            Ok(results) => match self.send_body(member, last, results, effects).await {
+                Ok(()) => return Ok(Vec::new()),
+                // Another attempt may succeed.
+                Err(error) if error.kind() == Kind::Unavailable => return Err(error),
+                Err(error) => Exception::chord_error(format!("the body cannot be sent: {error}")),
+            },
+            Err(failure) => failure,
+        };
         // Without the size, a member that comes again does not fail the chord again.
         effects.remove.extend([key(".s"), self.keys.summary(&member.group)]);
-        Ok(self.fail_body(&member.body, &member.root_id, &failure, effects))
+        self.fail_body(&member.body, &member.root_id, &failure, effects).await
     }
 
     /// Adds the body of a chord with the results of its members.
-    fn send_body(
+    async fn send_body(
         &self,
         member: &ChordMember,
         last: &str,
-        results: &[Box<RawValue>],
+        results: Value,
         effects: &mut Effects,
     ) -> Result<(), BrokerError> {
-        let results: Result<Vec<Value>, _> =
-            results.iter().map(|json| python_json::from_slice(json.get().as_bytes())).collect();
-        let results = Value::Array(results.map_err(malformed)?);
-        let mut tasks = Vec::new();
-        let follow_ups = self.follow_ups(last, &member.root_id, &|name| self.tasks.get(name)).add(
-            &mut tasks,
-            member.body.clone(),
-            Vec::new(),
-            &results,
-        );
-        follow_ups.map_err(|exception| BrokerError::new(Kind::Other, exception.to_string()))?;
-        self.send_later(effects, &tasks);
+        let mut batch = Batch::default();
+        self.follow_ups(last, &member.root_id, &|name| self.tasks.get(name))
+            .add(&mut batch, member.body.clone(), Vec::new(), Some(&results))
+            .map_err(|exception| BrokerError::new(Kind::Other, exception.to_string()))?;
+        self.send_batch(effects, batch).await?;
         for sent in &mut effects.send {
             // Its record is there already: it says that the body waits for the group, and no longer does.
             let record = sent
@@ -266,42 +160,84 @@ impl Inner {
         Ok(())
     }
 
-    /// Adds the failure of a body that is not sent, and its errbacks. Returns its place in an outer chord.
-    fn fail_body(
+    /// Adds the failure of a body that is not sent, with what would have followed it, and its errbacks. Returns the members of
+    /// other chords that have ended with it.
+    async fn fail_body(
         &self,
         body: &Signature,
         root_id: &str,
         failure: &Exception,
         effects: &mut Effects,
-    ) -> Option<(ChordMember, String, FinalState, String)> {
-        let id = body.task_id()?.to_owned();
+    ) -> Result<Vec<EndedMember>, BrokerError> {
+        let (abandoned, errbacks) = self.after_failed_body(body, root_id);
         let result = json!(failure).to_string();
-        let queue = body.options.get("queue").and_then(Value::as_str);
-        let mut record = StoredRecord { name: Some(body.task.clone()), ..StoredRecord::default() };
-        record.task_id.clone_from(&id);
-        record.queue = queue.map(str::to_owned);
+        let ended =
+            abandoned.iter().filter_map(|task| self.abandon(task, &result, effects)).collect();
+        self.send_batch(effects, errbacks).await?;
+        Ok(ended)
+    }
+
+    /// Returns the tasks that are never sent if a body is not, itself included, and its errbacks.
+    fn after_failed_body(&self, body: &Signature, root_id: &str) -> (Vec<NewTask>, Batch) {
+        let id = body.task_id().unwrap_or_default();
+        let options = |name: &str| self.tasks.get(name);
+        let follow_ups = self.follow_ups(id, root_id, &options);
+        (follow_ups.abandoned(vec![body.clone()]), follow_ups.of_failed_body(body))
+    }
+
+    /// Fails tasks that are never sent, each with an exception, and counts them in their chords.
+    pub(super) async fn abandon_all(
+        &self,
+        tasks: &[(NewTask, String)],
+        effects: &mut Effects,
+    ) -> Result<(), BrokerError> {
+        let ended = tasks
+            .iter()
+            .filter_map(|(task, exception)| self.abandon(task, exception, effects))
+            .collect();
+        self.end_members(ended, effects).await
+    }
+
+    /// Adds the failure of a task that is never sent. Returns its place in a chord.
+    fn abandon(
+        &self,
+        task: &NewTask,
+        exception: &str,
+        effects: &mut Effects,
+    ) -> Option<EndedMember> {
         let finished = FinishedTask {
             state: FinalState::Failure,
-            result: result.clone(),
+            result: exception.to_owned(),
             traceback: None,
             started_at_ms: None,
             finished_at_ms: self.clock.now_ms(),
-            // It lacks the results of the members, so it could not be run again.
+            // It lacks the results of those before it, so it could not be run again.
             keep_message: false,
         };
+        let mut record = StoredRecord::pending(task);
         record.finish(&finished, &[]);
-        let (key, ttl_ms) = (self.keys.result(&id), ttl_ms(self.keep_failures));
+        let (key, ttl_ms) = (self.keys.result(&task.id), ttl_ms(self.keep_failures));
         effects.set.push((NewValue { key, value: record.to_json(), ttl_ms }, true));
-        let errbacks = match body.options.get("link_error") {
-            Some(Value::Array(errbacks)) => errbacks.clone(),
-            Some(errback @ Value::Object(_)) => vec![errback.clone()],
-            _ => Vec::new(),
-        };
-        let embed = with_errbacks(errbacks);
-        let sent = self.follow_ups(&id, root_id, &|name| self.tasks.get(name)).of_failure(embed);
-        self.send_later(effects, &sent.unwrap_or_default());
-        let outer = ChordMember::of_body(body, root_id)?;
-        Some((outer, id, FinalState::Failure, result))
+        let member = *ChordMember::of_message(&task.message)?;
+        let (id, state) = (task.id.clone(), FinalState::Failure);
+        Some(EndedMember { member, id, state, result: exception.to_owned() })
+    }
+
+    /// Adds tasks that are sent with a change, and the groups that they open.
+    pub(super) async fn send_batch(
+        &self,
+        effects: &mut Effects,
+        batch: Batch,
+    ) -> Result<(), BrokerError> {
+        let Batch { mut tasks, groups } = batch;
+        if let Some(chords) = self.new_chords(&tasks, &groups).await? {
+            tasks = chords.tasks;
+            effects.before.extend(chords.values);
+            effects.send.extend(chords.records.into_iter().map(SentTask::record_alone));
+        }
+        self.remember_queues(tasks.iter().map(|task| task.queue.as_str())).await?;
+        self.send_later(effects, &tasks);
+        Ok(())
     }
 
     fn follow_ups<'a>(
@@ -311,6 +247,7 @@ impl Inner {
         options: &'a dyn Fn(&str) -> Option<&'a TaskOptions>,
     ) -> FollowUps<'a> {
         let (inherited, now_ms) = (Map::new(), self.clock.now_ms());
+        let (parent_id, root_id) = (Some(parent_id), Some(root_id));
         FollowUps { parent_id, root_id, inherited, options, now_ms, origin: "piton" }
     }
 
@@ -334,16 +271,11 @@ impl Inner {
     ) -> Result<(), BrokerError> {
         let text = format!("a member of the group {} was removed before it ended", member.group);
         let failure = Exception::chord_error(text);
-        let outer = self.fail_body(&member.body, &member.root_id, &failure, effects);
+        let ended = self.fail_body(&member.body, &member.root_id, &failure, effects).await?;
         let key = |suffix| self.keys.group(&member.group, suffix);
         effects.remove.extend([".j", ".t", ".s", ".d"].map(key));
         effects.remove.push(self.keys.summary(&member.group));
-        match outer {
-            Some((outer, id, state, result)) => {
-                self.end_member(&outer, &id, state, &result, effects).await
-            }
-            None => Ok(()),
-        }
+        self.end_members(ended, effects).await
     }
 
     /// Forgets that a member has ended, because it runs again.
@@ -370,17 +302,50 @@ impl Inner {
         self.results().pipe::<()>(&stored).await?;
         let mut sent = redis::pipe();
         for SentTask { list, message, .. } in &effects.send {
+            if list.is_empty() {
+                continue;
+            }
             sent.cmd("LPUSH").arg(list).arg(message).ignore();
         }
         self.broker.pipe(&sent).await
     }
 }
 
-fn with_errbacks(errbacks: Vec<Value>) -> Embed {
-    let mut embed = Embed::default();
-    let read = |errback| serde_json::from_value(errback).ok();
-    embed.errbacks = errbacks.into_iter().filter_map(read).collect();
-    embed
+/// The end of a member of a chord.
+struct EndedMember {
+    member: ChordMember,
+    id: String,
+    state: FinalState,
+    result: String,
+}
+
+/// Returns the results of members with their ids, or the failure of the chord.
+fn results_of(entries: &[Vec<u8>]) -> Result<Vec<(String, Value)>, Exception> {
+    let unreadable = || Exception::chord_error("the result of a member cannot be read");
+    let mut results = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let (_, id, state, result) = read_entry(entry).ok_or_else(unreadable)?;
+        if state != SUCCESS {
+            let cause = serde_json::from_str(result.get());
+            let cause =
+                cause.unwrap_or_else(|_| Exception::builtin("RuntimeError", "the task failed"));
+            return Err(Exception::chord_dependency(&id, &cause));
+        }
+        let result = python_json::from_slice(result.get().as_bytes()).map_err(|_| unreadable())?;
+        results.push((id, result));
+    }
+    Ok(results)
+}
+
+/// Returns the results as a list, or as it was saved for a chord that has groups among its members.
+fn arranged(results: Vec<(String, Value)>, saved: Option<&[u8]>) -> Result<Value, Exception> {
+    let Some(saved) = saved else {
+        return Ok(results.into_iter().map(|(_, result)| result).collect());
+    };
+    let shape = shape_of(saved);
+    let shape = shape.ok_or_else(|| Exception::chord_error("its saved group cannot be read"))?;
+    let mut by_id: HashMap<String, Value> = results.into_iter().collect();
+    Ok(shape.arrange(&mut |id| by_id.remove(id).unwrap_or_default()))
 }
 
 fn read_entry(entry: &[u8]) -> Option<MemberEntry> {
@@ -392,21 +357,6 @@ fn read_entry(entry: &[u8]) -> Option<MemberEntry> {
     })
 }
 
-/// Returns the task with the signature of its chord's body in its message.
-fn with_chord(task: &NewTask, body: Option<Signature>) -> Result<NewTask, BrokerError> {
-    let (Some(chord), Some(member)) = (body, &task.group) else { return Ok(task.clone()) };
-    let mut envelope =
-        Envelope::<TaskHeaders>::from_slice(task.message.as_bytes()).map_err(malformed)?;
-    let mut body = envelope.decode_body(MAX_BODY_BYTES).map_err(malformed)?;
-    body.embed.chord.get_or_insert(chord);
-    envelope.headers.group = Some(member.id.clone());
-    envelope.headers.group_index = Some(member.index.into());
-    let complete = Envelope::task(envelope.headers, envelope.properties, &body);
-    let message = complete.and_then(|envelope| envelope.to_vec()).map_err(malformed)?;
-    let message = String::from_utf8(message).expect("JSON is UTF-8");
-    Ok(NewTask { message, ..task.clone() })
-}
-
-fn malformed(error: piton_celery::Error) -> BrokerError {
+pub(super) fn malformed(error: piton_celery::Error) -> BrokerError {
     BrokerError::new(Kind::Other, format!("the message of a group: {error}"))
 }

@@ -16,9 +16,10 @@ use super::stored_record::{PROGRESS, REVOKED, STARTED, SUCCESS, StoredRecord};
 use super::times::seconds;
 use super::{HeldTask, Inner};
 use crate::tasks::brokers::records::{
-    ClaimedBatch, ClaimedTask, FinalState, FinishedTask, Outcome, Settlement, WorkerId,
+    ClaimedBatch, ClaimedTask, FinalState, FinishedTask, NewTask, Outcome, Settlement, WorkerId,
 };
 use crate::tasks::error::BrokerError;
+use crate::tasks::group::{abandoned_by, revoked};
 
 /// The size of the messages of one claim beyond which no further one is taken.
 const MAX_CLAIM_BYTES: usize = 16 << 20;
@@ -231,7 +232,9 @@ impl Inner {
             let chord = chord.filter(|_| !is_done);
             let held = HeldTask { id: task.id.clone(), tag, record, has_record, chord };
             if is_revoked || is_done {
-                ended.push((task.key, is_revoked));
+                let abandoned =
+                    if is_revoked { abandoned_by(&task.message, now_ms) } else { Vec::new() };
+                ended.push((task.key, is_revoked, abandoned));
                 self.hold(worker, task.key, held);
                 continue;
             }
@@ -248,13 +251,13 @@ impl Inner {
     async fn end(
         &self,
         worker: WorkerId,
-        ended: Vec<(i64, bool)>,
+        ended: Vec<(i64, bool, Vec<NewTask>)>,
         now_ms: i64,
     ) -> Result<(), BrokerError> {
-        let settlement = |(key, is_revoked): (i64, bool)| {
+        let settlement = |(key, is_revoked, abandoned): (i64, bool, Vec<NewTask>)| {
             let finished = FinishedTask {
                 state: FinalState::Revoked,
-                result: crate::tasks::group::revoked(),
+                result: revoked(),
                 traceback: None,
                 started_at_ms: None,
                 finished_at_ms: now_ms,
@@ -262,7 +265,7 @@ impl Inner {
             };
             let outcome = Outcome::Finished(is_revoked.then_some(finished));
             let id = self.held(worker, key).map(|held| held.id).unwrap_or_default();
-            Settlement { key, id, outcome, follow_ups: Vec::new(), abandoned: Vec::new() }
+            Settlement { key, id, outcome, follow_ups: Vec::new(), groups: Vec::new(), abandoned }
         };
         let settlements: Vec<_> = ended.into_iter().map(settlement).collect();
         if !settlements.is_empty() {

@@ -5,6 +5,8 @@ use super::enqueue::NewValue;
 /// The effects of a settlement besides the end of its claim.
 #[derive(Default)]
 pub(super) struct Effects {
+    /// Values to store before tasks are sent, which count in them.
+    pub before: Vec<NewValue>,
     /// Values to store, each with true if it is published.
     pub set: Vec<(NewValue, bool)>,
     /// Keys to remove.
@@ -15,13 +17,29 @@ pub(super) struct Effects {
 /// A task that is sent, unless its record says that it was sent before.
 pub(super) struct SentTask {
     pub record: Option<NewValue>,
+    /// Empty if the record is stored alone: the task waits for a group.
     pub list: String,
     pub message: String,
 }
 
+impl SentTask {
+    /// Returns the record of a task that is sent later.
+    pub fn record_alone(record: NewValue) -> Self {
+        Self { record: Some(record), list: String::new(), message: String::new() }
+    }
+}
+
 impl Effects {
+    /// Adds the commands that store what is stored before tasks are sent.
+    pub fn prepare_in(&self, pipeline: &mut redis::Pipeline) {
+        for NewValue { key, value, ttl_ms } in &self.before {
+            pipeline.cmd("SET").arg(key).arg(value).arg("PX").arg(ttl_ms).ignore();
+        }
+    }
+
     /// Adds the commands that store them to a pipeline.
     pub fn store_in(&self, pipeline: &mut redis::Pipeline) {
+        self.prepare_in(pipeline);
         for (NewValue { key, value, ttl_ms }, publishes) in &self.set {
             pipeline.cmd("SET").arg(key).arg(value).arg("PX").arg(ttl_ms).ignore();
             if *publishes {

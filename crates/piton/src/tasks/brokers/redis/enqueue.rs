@@ -12,6 +12,7 @@ use crate::tasks::clock::millis;
 use crate::tasks::error::{BrokerError, Kind};
 
 /// A value to store, and the time for which it is kept.
+#[derive(Clone)]
 pub(super) struct NewValue {
     pub key: String,
     pub value: Vec<u8>,
@@ -31,12 +32,12 @@ impl Inner {
         group: Option<&NewGroup>,
     ) -> Result<(), BrokerError> {
         refuse_twice(tasks)?;
-        let chords = self.with_chords(tasks, group).await?;
-        let tasks = chords.as_deref().unwrap_or(tasks);
+        let chords = self.new_chords(tasks, group.map_or(&[], std::slice::from_ref)).await?;
+        let tasks = chords.as_ref().map_or(tasks, |chords| &chords.tasks);
         let mut values: Vec<NewValue> =
             tasks.iter().filter_map(|task| self.record_of(task)).collect();
-        if let Some(group) = group {
-            values.extend(self.group_values(group).await?);
+        if let Some(chords) = &chords {
+            values.extend(chords.values.iter().chain(&chords.records).cloned());
         }
         let lists = self.lists_of(tasks);
         if lists.is_empty() && values.is_empty() {

@@ -6,6 +6,7 @@
 //! are given back after seconds.
 
 mod admin;
+mod chord_bodies;
 mod chord_member;
 mod chords;
 mod claim;

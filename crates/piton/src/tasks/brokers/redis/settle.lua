@@ -6,7 +6,7 @@
 --   number of values to set, for each: key, value, time to live in ms, '1' to publish it,
 --   number of keys to remove, and the keys,
 --   number of tasks to send, for each: key, value and time to live in ms of its record, or '', '' and 0, list, message.
---   One whose record exists was sent before.
+--   One whose record exists was sent before. Without a list the record is stored alone.
 -- Returns the positions of settlements that were not applied, from 1.
 local prefix, visibility, acknowledges = ARGV[1], tonumber(ARGV[2]), ARGV[3] == '1'
 local unacked, index, losses = prefix .. 'unacked', prefix .. 'unacked_index', prefix .. 'piton:losses'
@@ -70,7 +70,7 @@ for position = 1, count do
   for _ = 1, tonumber(take()) do
     local key, value, ttl, list, sent = take(), take(), take(), take(), take()
     if holds and (key == '' or redis.call('SET', key, value, 'PX', ttl, 'NX')) then
-      redis.call('LPUSH', list, sent)
+      if list ~= '' then redis.call('LPUSH', list, sent) end
     end
   end
 end

@@ -4,18 +4,17 @@ use std::collections::HashSet;
 
 use piton_celery::{Envelope, TaskHeaders};
 
-use super::chord_member::{ChordMember, MAX_BODY_BYTES};
+use super::chord_member::MAX_BODY_BYTES;
 use super::delivery::Delivery;
 use super::delivery_tag::DeliveryTag;
 use super::effects::{Effects, SentTask};
 use super::enqueue::NewValue;
 use super::link::{Arguments, Link};
 use super::scripts::Script;
-use super::stored_record::StoredRecord;
 use super::times::{seconds, ttl_ms};
 use super::{HeldTask, Inner};
 use crate::tasks::brokers::records::{
-    FinalState, FinishedTask, NewTask, Outcome, Settled, Settlement, WorkerId,
+    Batch, FinalState, FinishedTask, NewTask, Outcome, Settled, Settlement, WorkerId,
 };
 use crate::tasks::error::{BrokerError, Kind};
 
@@ -88,10 +87,10 @@ impl Inner {
             .failures()
             .map(|(task, exception)| (task.clone(), exception.to_owned()))
             .collect();
-        let Settlement { key, outcome, follow_ups, .. } = settlement;
+        let Settlement { key, outcome, follow_ups, groups, .. } = settlement;
         let mut effects = Effects::default();
-        self.send_later(&mut effects, &follow_ups);
-        self.remember_queues(follow_ups.iter().map(|task| task.queue.as_str())).await?;
+        let children: Vec<String> = follow_ups.iter().map(|task| task.id.clone()).collect();
+        self.send_batch(&mut effects, Batch { tasks: follow_ups, groups }).await?;
         let action = match outcome {
             Outcome::Finished(finished) => {
                 // What is counted in chords cannot be taken back.
@@ -99,11 +98,9 @@ impl Inner {
                 if is_counted && !self.is_claimed(&task.tag).await? {
                     return Ok(None);
                 }
-                for (task, exception) in &abandoned {
-                    self.abandon(task, exception, &mut effects).await?;
-                }
+                self.abandon_all(&abandoned, &mut effects).await?;
                 let keeps_message = finished.as_ref().is_some_and(|it| it.keep_message);
-                let children: Vec<&str> = follow_ups.iter().map(|task| task.id.as_str()).collect();
+                let children: Vec<&str> = children.iter().map(String::as_str).collect();
                 self.finish(&task, finished.as_ref(), &children, &mut effects);
                 if let Some(member) = &task.chord {
                     let (state, result) = match &finished {
@@ -134,33 +131,6 @@ impl Inner {
             }
         };
         Ok(Some(Ending { position, key, task, action, effects }))
-    }
-
-    /// Adds the failure of a task that is never sent, and counts it in its chord.
-    async fn abandon(
-        &self,
-        task: &NewTask,
-        exception: &str,
-        effects: &mut Effects,
-    ) -> Result<(), BrokerError> {
-        let finished = FinishedTask {
-            state: FinalState::Failure,
-            result: exception.to_owned(),
-            traceback: None,
-            started_at_ms: None,
-            finished_at_ms: self.clock.now_ms(),
-            keep_message: false,
-        };
-        let mut record = StoredRecord::pending(task);
-        record.finish(&finished, &[]);
-        let (key, ttl_ms) = (self.keys.result(&task.id), ttl_ms(self.keep_failures));
-        effects.set.push((NewValue { key, value: record.to_json(), ttl_ms }, true));
-        match ChordMember::of_message(&task.message) {
-            Some(member) => {
-                self.end_member(&member, &task.id, FinalState::Failure, exception, effects).await
-            }
-            None => Ok(()),
-        }
     }
 
     /// Adds the result of a task.
@@ -210,6 +180,10 @@ impl Inner {
         };
         // First what follows, then the result, then the end of the claim: if it stops in between, the task runs again.
         self.leave_out_sent(results, endings).await?;
+        let mut groups = redis::pipe();
+        endings.iter().for_each(|ending| ending.effects.prepare_in(&mut groups));
+        // Also those of claims that are gone: nobody counts in them, or another run opens the same ones.
+        results.pipe::<()>(&groups).await?;
         let held = self.apply_steps(endings, Steps::Send).await?;
         let mut removed = redis::pipe();
         let held = || endings.iter().filter(|ending| held.contains(&ending.position));
@@ -339,10 +313,14 @@ enum Steps {
 }
 
 fn add_effects(arguments: &mut Arguments, effects: &Effects, steps: Steps) {
-    let Effects { set, remove, send } = effects;
+    let Effects { before, set, remove, send } = effects;
     let stores = steps == Steps::All;
     let (set, remove) = if stores { (&set[..], &remove[..]) } else { Default::default() };
-    arguments.push_number(set.len());
+    let before = if stores { &before[..] } else { Default::default() };
+    arguments.push_number(before.len() + set.len());
+    for NewValue { key, value, ttl_ms } in before {
+        arguments.push(key.as_str()).push(value.as_slice()).push_number(ttl_ms).push("0");
+    }
     for (NewValue { key, value, ttl_ms }, publishes) in set {
         arguments.push(key.as_str()).push(value.as_slice()).push_number(ttl_ms);
         arguments.push(if *publishes { "1" } else { "0" });

@@ -79,6 +79,7 @@ fn success(task: &ClaimedTask, result: &str) -> Settlement {
         id: task.id.clone(),
         outcome: Outcome::Finished(Some(finished)),
         follow_ups: Vec::new(),
+        groups: Vec::new(),
         abandoned: Vec::new(),
     }
 }

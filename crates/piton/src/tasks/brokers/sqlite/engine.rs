@@ -92,6 +92,7 @@ impl Engine {
             id,
             outcome: Outcome::Released,
             follow_ups: Vec::new(),
+            groups: Vec::new(),
             abandoned: Vec::new(),
         });
         let (reply, _) = oneshot::channel();

@@ -9,7 +9,9 @@ use super::settle::{Applied, settle};
 use super::statements::{Cell, connection};
 use crate::db::{SqliteInternal, Tx};
 use crate::tasks::brokers::database::error::duplicate;
-use crate::tasks::brokers::database::groups::{count_finished, fail_abandoned, open_group};
+use crate::tasks::brokers::database::groups::{
+    count_finished, fail_abandoned, open_group, open_new_groups,
+};
 use crate::tasks::brokers::database::revoked::finish_revoked;
 use crate::tasks::brokers::records::{ClaimedBatch, NewGroup, Settled, Settlement, WorkerId};
 use crate::tasks::error::BrokerError;
@@ -120,8 +122,11 @@ pub(super) async fn apply_all(
                 let applied = settle(connection(tx)?, *worker, settlements).await;
                 let applied = applied.map_err(|error| internal.error(error))?;
                 let is_applied = |it: &&Settlement| !applied.fenced.contains(&it.key);
-                let ended = settlements.iter().filter(is_applied);
-                fail_abandoned(tx, ended.flat_map(Settlement::failures), now_ms).await?;
+                let ended = || settlements.iter().filter(is_applied);
+                for settlement in ended() {
+                    open_new_groups(tx, &settlement.groups).await?;
+                }
+                fail_abandoned(tx, ended().flat_map(Settlement::failures), now_ms).await?;
                 JobOutcome::Settled(after_settling(tx, applied, now_ms).await?)
             }
         });

@@ -97,6 +97,7 @@ impl Fixture {
                 keep_message: false,
             })),
             follow_ups: Vec::new(),
+            groups: Vec::new(),
             abandoned: Vec::new(),
         };
         batch.tasks.into_iter().map(settlement).collect()

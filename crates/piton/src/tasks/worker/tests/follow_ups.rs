@@ -4,7 +4,7 @@ use piton_celery::{Envelope, Signature};
 use serde_json::{Value, json};
 
 use super::fixture::{Fixture, ONE, counting, echo, exception, number};
-use crate::tasks::brokers::records::TaskState;
+use crate::tasks::brokers::records::{TaskFilter, TaskState};
 use crate::tasks::{Error, Parameter, Result, Task, TaskCall, TaskRun};
 
 const TWO: &[Parameter<'static>] = &[Parameter::required("x"), Parameter::required("y")];
@@ -119,12 +119,44 @@ async fn options_of_a_signature_are_those_of_the_task_that_follows() {
 #[tokio::test(start_paused = true)]
 async fn a_chain_that_cannot_go_on_fails_instead_of_ending_silently() {
     let fixture = Fixture::new().await;
-    let chord = Signature::chord([Signature::new("echo")], Signature::new("echo"));
-    let id =
-        fixture.send_with("echo", vec![json!(1)], |_, body| body.embed.chain = vec![chord]).await;
+    let unreadable = Signature::new("celery.chord").kwarg("header", "no list");
+    let id = fixture
+        .send_with("echo", vec![json!(1)], |_, body| body.embed.chain = vec![unreadable])
+        .await;
     let ran = fixture.drain([echo()]).await;
     assert_eq!(fixture.state_of(&ran[0]).await, TaskState::Failed);
-    assert_eq!(exception(&fixture.record(&id).await).0, "NotImplementedError");
+    assert_eq!(exception(&fixture.record(&id).await).0, "ValueError");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_chain_goes_on_after_a_chord_in_it() {
+    let fixture = Fixture::new().await;
+    fixture
+        .send_with("add", vec![json!(1), json!(2)], |headers, body| {
+            headers.extra.insert("x-request-id".into(), "request-7".into());
+            let header = [Signature::new("add").arg(10), Signature::new("add").arg(20)];
+            let chord = Signature::chord(header, with_id("echo", "body"));
+            body.embed.chain = vec![with_id("echo", "last"), chord];
+        })
+        .await;
+    assert_eq!(fixture.drain([add(), echo()]).await.len(), 5);
+    let last = fixture.record("last").await;
+    assert_eq!((number(&last), last.parent_id.as_deref()), (json!([13, 23]), Some("body")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_revoked_task_ends_its_chain() {
+    let fixture = Fixture::new().await;
+    let id = fixture
+        .send_with("echo", vec![json!(1)], |headers, body| {
+            headers.expires = None;
+            body.embed.chain = vec![with_id("echo", "last")];
+        })
+        .await;
+    let expired = TaskFilter { ids: vec![id], ..TaskFilter::default() };
+    assert_eq!(fixture.broker.revoke(&expired).await.unwrap(), 1);
+    fixture.drain([echo()]).await;
+    assert_eq!(fixture.state_of("last").await, TaskState::Failed);
 }
 
 #[tokio::test(start_paused = true)]

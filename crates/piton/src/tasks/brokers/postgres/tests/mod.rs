@@ -101,6 +101,7 @@ fn succeeded(task: &ClaimedTask) -> Settlement {
         id: task.id.clone(),
         outcome: Outcome::Finished(Some(finished)),
         follow_ups: Vec::new(),
+        groups: Vec::new(),
         abandoned: Vec::new(),
     }
 }
