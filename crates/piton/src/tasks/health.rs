@@ -34,12 +34,12 @@ struct Status {
     restarting: Vec<String>,
     /// The reason why no task can be claimed although the broker answers.
     claim_fault: Option<String>,
-    outbox: Outbox,
+    outbox: OutboxStatus,
 }
 
 /// The state of the outbox.
 #[derive(Default)]
-struct Outbox {
+struct OutboxStatus {
     /// `None` if there is no outbox.
     stats: Option<OutboxStats>,
     /// The reason why it cannot be relayed.
@@ -137,13 +137,11 @@ impl TasksState {
         if !settings.max_age.is_zero() && age > settings.max_age {
             let why = outbox.fault.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
             let seconds = age.as_secs();
-            let text = format!("the oldest task in the outbox waits for {seconds} s{why}");
+            let text = format!("the oldest entry of the outbox has waited for {seconds} s{why}");
             outbox.complaints.push(text);
         }
         if is_full {
-            let max = settings.max_entries;
-            let text = format!("the outbox has more than {max} entries (tasks.outbox.max_entries)");
-            outbox.complaints.push(text);
+            outbox.complaints.push(settings.full());
         }
         if stats.refused > 0 {
             let count = stats.refused;
@@ -157,6 +155,10 @@ impl TasksState {
     /// Records why the outbox cannot be relayed, or that it can. Returns whether there was a fault before.
     pub fn set_outbox_fault(&self, fault: Option<String>) -> bool {
         std::mem::replace(&mut self.0.lock().outbox.fault, fault).is_some()
+    }
+
+    pub fn has_outbox_fault(&self) -> bool {
+        self.0.lock().outbox.fault.is_some()
     }
 
     pub fn set_worker(&self, name: Option<&str>) {

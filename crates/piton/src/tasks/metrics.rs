@@ -43,7 +43,7 @@ pub(super) struct TaskMetrics {
     outbox_oldest: Gauge<f64, AtomicU64>,
     /// Entries of the outbox that were sent to the broker.
     pub relayed: Counter,
-    /// Entries of the outbox that the broker does not take.
+    /// Refused entries of the outbox.
     pub refused: Counter,
 }
 

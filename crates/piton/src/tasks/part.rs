@@ -79,20 +79,26 @@ impl Part for Tasks {
     async fn run(&self, stop: Stop) {
         let Ok(handle) = context::try_app() else { return };
         let serves = handle.inner().serves;
-        let worker = self.worker(handle);
-        let run = || self.0.broker.run_background(stop.clone());
-        let background = self.supervise("the loop of the broker").run(&stop, run);
-        if !self.0.runs_tasks {
-            if serves {
-                let watch = || worker.watch_queues(stop.clone());
-                let watch = self.supervise("the loop that counts tasks").run(&stop, watch);
-                tokio::join!(watch, background);
-            }
+        if !serves && !self.0.runs_tasks {
             return;
         }
-        let schedule = || self.0.scheduler.run(stop.clone());
-        let schedules = self.supervise("the loop of schedules").run(&stop, schedule);
-        tokio::join!(worker.run(stop.clone()), schedules, background);
+        let worker = self.worker(handle);
+        // Stopped last, because tasks that end meanwhile may send others.
+        let (trigger, background_stop) = Stop::new();
+        let run = || self.0.broker.run_background(background_stop.clone());
+        let background = self.supervise("the loop of the broker").run(&background_stop, run);
+        let foreground = async {
+            if self.0.runs_tasks {
+                let schedule = || self.0.scheduler.run(stop.clone());
+                let schedules = self.supervise("the loop of schedules").run(&stop, schedule);
+                tokio::join!(worker.run(stop.clone()), schedules);
+            } else {
+                let watch = || worker.watch_queues(stop.clone());
+                self.supervise("the loop that counts tasks").run(&stop, watch).await;
+            }
+            trigger.stop();
+        };
+        tokio::join!(foreground, background);
     }
 
     async fn health(&self) -> Health {

@@ -162,12 +162,12 @@ pub(super) trait Broker: TaskAdmin + CronStore + Send + Sync {
         Box::pin(std::future::ready(()))
     }
 
-    /// Does what the broker has to do in every process that serves or works, until `stop`.
+    /// Runs the broker's background work until `stop`, in processes that serve or run tasks.
     fn run_background(&self, _stop: Stop) -> BoxFuture<'_, ()> {
         Box::pin(std::future::ready(()))
     }
 
-    /// Completes what [`run_background`](Self::run_background) has to do now.
+    /// Relays every entry of the outbox that is committed. Cancel safe.
     fn flush(&self) -> Call<'_, ()> {
         Box::pin(std::future::ready(Ok(())))
     }
@@ -182,13 +182,13 @@ pub(super) trait Broker: TaskAdmin + CronStore + Send + Sync {
 pub(super) trait OutboxAdmin: Send + Sync {
     fn stats(&self) -> Call<'_, OutboxStats>;
 
-    /// Returns tasks that the broker does not take, the oldest first.
+    /// Returns refused tasks, the oldest first.
     fn refused(&self, limit: usize) -> Call<'_, Vec<RefusedTask>>;
 
-    /// Sends a refused task again, or all. Returns the number.
+    /// Moves a refused entry back to those that wait, or all, by the id of its task. Returns the number.
     fn retry<'a>(&'a self, id: Option<&'a str>) -> Call<'a, u64>;
 
-    /// Removes a refused task, or all. Returns the number.
+    /// Removes a refused entry, or all. Returns the number.
     fn purge<'a>(&'a self, id: Option<&'a str>) -> Call<'a, u64>;
 }
 

@@ -15,6 +15,7 @@ use crate::tasks::outbox_settings::OutboxSettings;
 // Items that only the outbox uses. They are named here because they would be dead code otherwise.
 const _: fn(&TasksState, OutboxStats, &OutboxSettings, bool) = TasksState::set_outbox;
 const _: fn(&TasksState, Option<String>) -> bool = TasksState::set_outbox_fault;
+const _: fn(&TasksState) -> bool = TasksState::has_outbox_fault;
 const _: fn(&TaskMetrics, &OutboxStats) = TaskMetrics::set_outbox;
 
 /// Returns the broker as it is.

@@ -331,16 +331,16 @@ pub(crate) struct CronRecord {
 /// The numbers of the outbox.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct OutboxStats {
-    /// Entries that wait, at most: those of transactions that were rolled back are counted until the ones around them are
-    /// gone.
+    /// Upper bound of the waiting entries: the distance between the lowest and the highest id, which includes ids of
+    /// transactions that were rolled back.
     pub waiting: u64,
     /// The age of the oldest one.
     pub oldest_ms: Option<i64>,
-    /// Entries that the broker does not take.
+    /// Refused entries.
     pub refused: u64,
 }
 
-/// A task in the outbox that the broker does not take.
+/// A refused task of the outbox.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct RefusedTask {
     pub id: String,

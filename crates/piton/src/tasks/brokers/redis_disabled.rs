@@ -24,6 +24,7 @@ const _: fn(&TaskEvents, RecordedEvent) = |events, RecordedEvent { at_seconds, k
 };
 const _: fn(&TasksState, OutboxStats, &OutboxSettings, bool) = TasksState::set_outbox;
 const _: fn(&TasksState, Option<String>) -> bool = TasksState::set_outbox_fault;
+const _: fn(&TasksState) -> bool = TasksState::has_outbox_fault;
 const _: fn(&TaskMetrics, &OutboxStats) = TaskMetrics::set_outbox;
 const _: fn(&dyn MonitoredWorker) = |worker| {
     drop((worker.info(), worker.active(), worker.active_count(), worker.reserved()));

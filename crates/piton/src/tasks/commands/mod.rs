@@ -98,7 +98,7 @@ fn tasks() -> Command {
         .subcommand(verb("workers", "List the workers").arg(json()))
         .subcommand(outbox_arguments(verb(
             "outbox",
-            "Show what waits to be sent to Redis, and change what Redis refuses",
+            "Show the outbox; retry or purge what Redis refused",
         )))
         .subcommand(cron)
         .needs::<Tasks>()
@@ -157,8 +157,7 @@ fn only_reads(arguments: &ArgMatches) -> bool {
     }
 }
 
-/// Opens the database as it is, if the command reads it. A task that is not in Redis may be in the outbox, unless there is
-/// none yet.
+/// Opens the database as it is, if the command reads it. `show` reads the outbox if there is one.
 async fn open_existing(
     app: &Handle,
     tasks: &Tasks,

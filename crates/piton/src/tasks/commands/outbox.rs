@@ -30,12 +30,13 @@ pub(super) fn outbox_arguments(command: clap::Command) -> clap::Command {
                 .help("Print JSON instead of a table"),
         )
         .subcommand(verb("retry", "Send refused tasks again"))
-        .subcommand(verb("purge", "Remove refused tasks, without a trace"))
+        .subcommand(verb("purge", "Delete refused tasks permanently"))
 }
 
 pub(super) async fn outbox(tasks: &Tasks, arguments: &ArgMatches) -> Result<String, LaunchError> {
     let Some(outbox) = tasks.broker().outbox() else {
-        let why = "there is no outbox: tasks are stored in the database itself. It is for tasks.broker = \"redis\"";
+        let why =
+            "there is no outbox: it needs tasks.broker = \"redis\", and a build with a database";
         return Err(LaunchError::Fault(why.into()));
     };
     match arguments.subcommand() {
@@ -62,7 +63,7 @@ async fn list(outbox: &dyn OutboxAdmin, is_json: bool, now_ms: i64) -> Result<St
         let count = stats.refused;
         let _ = writeln!(
             text,
-            "\nRedis refuses {count}. When the reason is mended: `tasks outbox retry --all`.\n"
+            "\nRedis refused {count}. Once the cause is mended: `tasks outbox retry --all`.\n"
         );
         text.push_str(&refused_table(&refused, now_ms));
     }
@@ -76,16 +77,18 @@ async fn change(
 ) -> Result<String, LaunchError> {
     let id = arguments.get_one::<String>("id").map(String::as_str);
     let (count, past) = match verb {
-        "retry" => (outbox.retry(id).await?, "sent again"),
-        _ => (outbox.purge(id).await?, "removed"),
+        "retry" => {
+            (outbox.retry(id).await?, "moved back to the outbox, from which the service sends")
+        }
+        _ => (outbox.purge(id).await?, "deleted"),
     };
     if let Some(id) = id
         && count == 0
     {
-        let why = format!("no task {id} is refused: `tasks outbox` lists those that are");
+        let why = format!("no task {id} was refused: `tasks outbox` lists those that were");
         return Err(LaunchError::Fault(why.into()));
     }
-    let noun = if count == 1 { "task" } else { "tasks" };
+    let noun = if count == 1 { "entry" } else { "entries" };
     Ok(format!("{count} {noun} {past}.\n"))
 }
 

@@ -23,7 +23,7 @@ use crate::tasks::clock::Clock;
 use crate::tasks::error::{BrokerError, Kind};
 use preparing_broker::PreparingBroker;
 
-/// Enqueues in transactions of the service. `None` where the broker is not the database.
+/// Enqueues in transactions of the service. `None` if tasks are in memory.
 pub(in crate::tasks) type InTransactions = Option<Arc<dyn EnqueueInTransaction>>;
 
 /// A broker whose tables are in the service's database.
@@ -40,6 +40,9 @@ pub(in crate::tasks) trait EnqueueInTransaction: Send + Sync {
     fn is_outbox(&self) -> bool {
         false
     }
+
+    /// Records that a command has opened the database, so that entries of the outbox can be read.
+    fn record_opened(&self) {}
 }
 
 /// Returns whether tasks are stored in the database, not only sent in its transactions.
@@ -79,18 +82,22 @@ pub(in crate::tasks) async fn open_existing(
 ) -> Result<(), BrokerError> {
     let sql = match in_transactions {
         None => return Ok(()),
-        Some(outbox) if outbox.is_outbox() => "SELECT version FROM piton_task_outbox_relay",
+        Some(broker) if broker.is_outbox() => "SELECT version FROM piton_task_outbox_relay",
         Some(_) => "SELECT version FROM piton_task_schema",
     };
     let db: Db = app.part_unconnected();
     db.open_existing().await?;
     match db.one::<i64>(sql, ()).await {
+        Ok(_) => {
+            in_transactions.iter().for_each(|broker| broker.record_opened());
+            Ok(())
+        }
         Err(error) if error.is_table_missing() => {
             let why = "the database has no tables of tasks: start the service, which creates them, or set db.path or db.url to the \
                 one that the service uses";
             Err(BrokerError::new(Kind::Other, why))
         }
-        version => version.map(|_| ()).map_err(Into::into),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -107,7 +114,7 @@ pub(super) fn both<B: Broker + EnqueueInTransaction + 'static>(broker: B) -> Ope
 /// Stores new tasks in the caller's transaction.
 ///
 /// # Errors
-/// [`Kind::Invalid`] if the broker is not the database; otherwise those of [`Broker::enqueue`].
+/// [`Kind::Invalid`] if tasks are in memory; otherwise those of [`Broker::enqueue`].
 pub(in crate::tasks) async fn enqueue_in(
     in_transactions: &InTransactions,
     tx: &mut Tx,
@@ -115,7 +122,7 @@ pub(in crate::tasks) async fn enqueue_in(
     group: Option<&NewGroup>,
 ) -> Result<(), BrokerError> {
     let Some(broker) = in_transactions else {
-        let why = "tasks are not stored in the database (tasks.broker), so they cannot be sent in its transaction";
+        let why = "tasks in memory (tasks.broker) cannot be sent in a transaction of the database";
         return Err(BrokerError::new(Kind::Invalid, why));
     };
     broker.enqueue_in(tx, tasks, group).await

@@ -173,4 +173,8 @@ impl<B: Broker + EnqueueInTransaction + 'static> EnqueueInTransaction for Prepar
     fn is_outbox(&self) -> bool {
         self.broker.is_outbox()
     }
+
+    fn record_opened(&self) {
+        self.broker.record_opened();
+    }
 }

@@ -1,4 +1,4 @@
-//! [`Entry`]: what was sent by one call in a transaction.
+//! [`OutboxEntry`]: what was sent by one call in a transaction.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +7,7 @@ use crate::tasks::error::{BrokerError, Kind};
 
 /// The tasks of one call, and their group if they have one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(in crate::tasks::brokers) struct Entry {
+pub(in crate::tasks::brokers) struct OutboxEntry {
     pub tasks: Vec<NewTask>,
     pub group: Option<NewGroup>,
 }
@@ -16,25 +16,25 @@ pub(in crate::tasks::brokers) struct Entry {
 #[derive(Clone, Debug)]
 pub(in crate::tasks::brokers) struct StoredEntry {
     pub id: i64,
-    pub entry: Entry,
+    pub entry: OutboxEntry,
 }
 
-/// An entry that the broker does not take however often it is sent.
+/// An entry that was refused: it would be, however often it is sent.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::tasks::brokers) struct Refusal {
     pub id: i64,
     pub reason: String,
 }
 
-impl Entry {
+impl OutboxEntry {
     pub fn to_json(&self) -> Result<String, BrokerError> {
         serde_json::to_string(self).map_err(|error| {
             BrokerError::new(Kind::Invalid, "the task does not serialize").caused_by(error)
         })
     }
 
-    /// Returns the task by which the caller asks for the entry: the summary of a group, otherwise the task.
-    pub fn awaited(&self) -> Option<&NewTask> {
+    /// Returns the task whose id identifies the entry: the group's summary, or the first task.
+    pub fn tracked_task(&self) -> Option<&NewTask> {
         self.group.as_ref().map(|group| &group.summary).or(self.tasks.first())
     }
 }

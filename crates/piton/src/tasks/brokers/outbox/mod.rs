@@ -6,8 +6,8 @@
 //! the database lets one of them work at a time.
 
 mod entry;
-mod oldest_id;
 mod relay;
+mod scan_start;
 mod store;
 mod tables;
 #[cfg(test)]
@@ -20,9 +20,10 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use piton_celery::Exception;
 use tokio::sync::{Mutex, Notify};
+use tokio::time::{Instant, timeout_at};
 
-pub(super) use entry::{Entry, Refusal, StoredEntry};
-use oldest_id::OldestId;
+pub(super) use entry::{OutboxEntry, Refusal, StoredEntry};
+use scan_start::ScanStart;
 use store::OutboxStore;
 
 use super::database::{self, EnqueueInTransaction};
@@ -43,16 +44,16 @@ use crate::tasks::monitored_worker::MonitoredWorker;
 use crate::tasks::new_message::new_id;
 use crate::tasks::outbox_settings::OutboxSettings;
 
-/// The time that a command waits for entries to be relayed before it changes their tasks.
+/// Maximum time that a change of tasks waits until they are relayed.
 const MAX_RELAY_WAIT: Duration = Duration::from_secs(5);
 
 /// A broker that entries are relayed to.
 pub(super) trait Destination: Broker {
-    /// Sends entries in their order, except those that this outbox has sent before, as far as the broker remembers. Returns
-    /// those that it does not take.
+    /// Sends entries in their order. Skips those that the broker remembers of this outbox. Returns those that were refused.
+    /// Cancel safe: another call skips what was sent.
     ///
     /// # Errors
-    /// [`Kind::Unavailable`] if another attempt may succeed. Some entries may have been sent.
+    /// Another attempt may succeed. Some entries may have been sent.
     fn relay<'a>(&'a self, outbox: &'a str, entries: &'a [StoredEntry]) -> Call<'a, Vec<Refusal>>;
 }
 
@@ -71,17 +72,20 @@ struct Shared {
     /// Woken by each commit of a transaction that has sent tasks.
     committed: Notify,
     /// Locked while this process relays.
-    lease: Mutex<Lease>,
-    oldest_id: parking_lot::Mutex<OldestId>,
+    lease: Mutex<RelayLease>,
+    scan_start: parking_lot::Mutex<ScanStart>,
     is_full: AtomicBool,
+    /// False while nothing can be stored, or in a command that only reads.
+    has_tables: AtomicBool,
     state: Arc<TasksState>,
     metrics: TaskMetrics,
 }
 
-/// The lease by which one process relays at a time.
+/// The lease by which one process relays at a time, as far as this process knows.
 #[derive(Default)]
-struct Lease {
-    is_held: bool,
+struct RelayLease {
+    /// The time of the last renewal and the id of the outbox, if this process holds it.
+    renewed: Option<(Instant, String)>,
 }
 
 /// Adds the outbox in the service's database to the broker.
@@ -103,7 +107,7 @@ impl<B> Clone for OutboxBroker<B> {
     }
 }
 
-impl<B: Destination> OutboxBroker<B> {
+impl<B: Destination + 'static> OutboxBroker<B> {
     pub fn new(
         broker: B,
         db: Db,
@@ -118,8 +122,9 @@ impl<B: Destination> OutboxBroker<B> {
             process: new_id(clock.now_ms()),
             committed: Notify::new(),
             lease: Mutex::default(),
-            oldest_id: parking_lot::Mutex::default(),
+            scan_start: parking_lot::Mutex::default(),
             is_full: AtomicBool::new(false),
+            has_tables: AtomicBool::new(false),
             state: state.clone(),
             metrics: metrics.clone(),
         };
@@ -128,16 +133,36 @@ impl<B: Destination> OutboxBroker<B> {
 
     /// Waits until the tasks with these ids are with the broker, so that it can change them.
     async fn relay_first(&self, filter: &TaskFilter) -> Result<(), BrokerError> {
+        let deadline = Instant::now() + MAX_RELAY_WAIT;
         for id in &filter.ids {
-            if let Some((_, None)) = self.shared.store.find(id).await? {
-                let relayed = tokio::time::timeout(MAX_RELAY_WAIT, self.relay_all()).await;
-                return relayed.unwrap_or_else(|_| {
-                    let why = format!("task {id} waits in the outbox, which has not reached it");
-                    Err(BrokerError::new(Kind::Unavailable, why))
-                });
+            while let Some((_, None)) = self.find(id).await? {
+                // In a task of its own, because its memory is not that of the caller's request.
+                let relaying = tokio::spawn(self.clone().relay_committed());
+                match timeout_at(deadline, relaying).await {
+                    Ok(Ok(relayed)) => relayed?,
+                    _ => return Err(not_relayed(id)),
+                }
             }
         }
         Ok(())
+    }
+
+    async fn relay_committed(self) -> Result<(), BrokerError> {
+        self.relay_all().await
+    }
+
+    /// Returns an entry by its task, and the reason if it was refused.
+    async fn find(&self, id: &str) -> Result<Option<(OutboxEntry, Option<String>)>, BrokerError> {
+        if !self.shared.has_tables.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        self.shared.store.find(id).await
+    }
+
+    async fn prepare_tables(&self) -> Result<(), BrokerError> {
+        let prepared = self.shared.store.prepare().await;
+        self.shared.has_tables.store(prepared.is_ok(), Ordering::Relaxed);
+        prepared
     }
 }
 
@@ -150,13 +175,15 @@ impl<B: Destination + 'static> EnqueueInTransaction for OutboxBroker<B> {
     ) -> Call<'a, ()> {
         Box::pin(async move {
             let shared = &self.shared;
-            if shared.is_full.load(Ordering::Relaxed) {
-                let max = shared.settings.max_entries;
+            if !shared.has_tables.load(Ordering::Relaxed) {
                 let why =
-                    format!("the outbox has more than {max} entries (tasks.outbox.max_entries)");
+                    "the tables of the outbox could not be created or read at launch, see the log";
                 return Err(BrokerError::new(Kind::Unavailable, why));
             }
-            let entry = Entry { tasks: tasks.to_vec(), group: group.cloned() };
+            if shared.is_full.load(Ordering::Relaxed) {
+                return Err(BrokerError::new(Kind::Unavailable, shared.settings.full()));
+            }
+            let entry = OutboxEntry { tasks: tasks.to_vec(), group: group.cloned() };
             shared.store.add(tx, &entry).await?;
             let shared = Arc::clone(shared);
             tx.after_commit(move || shared.committed.notify_one());
@@ -167,9 +194,13 @@ impl<B: Destination + 'static> EnqueueInTransaction for OutboxBroker<B> {
     fn is_outbox(&self) -> bool {
         true
     }
+
+    fn record_opened(&self) {
+        self.shared.has_tables.store(true, Ordering::Relaxed);
+    }
 }
 
-impl<B: Destination> OutboxAdmin for OutboxBroker<B> {
+impl<B: Destination + 'static> OutboxAdmin for OutboxBroker<B> {
     fn stats(&self) -> Call<'_, OutboxStats> {
         Box::pin(async move { Ok(self.shared.store.measure(0).await?.0) })
     }
@@ -196,13 +227,15 @@ macro_rules! delegate {
     )*};
 }
 
-impl<B: Destination> Broker for OutboxBroker<B> {
-    /// Prepares the tables. The broker may be unavailable: what is sent in transactions waits for it.
+impl<B: Destination + 'static> Broker for OutboxBroker<B> {
+    /// Prepares the tables and the broker. One of them may be unavailable: without the broker, what is sent in transactions
+    /// waits; without the tables, it is refused, which a service that sends nothing in transactions need not notice.
     fn prepare(&self) -> Call<'_, ()> {
         Box::pin(async move {
-            self.shared.store.prepare().await?;
+            let prepared = self.prepare_tables().await;
+            self.shared.record(&prepared);
             match self.broker.prepare().await {
-                Err(error) if error.kind() == Kind::Unavailable => {
+                Err(error) if prepared.is_ok() && error.kind() == Kind::Unavailable => {
                     self.shared.state.record_unavailable(&error);
                     Ok(())
                 }
@@ -251,15 +284,15 @@ impl<B: Destination> Broker for OutboxBroker<B> {
     }
 }
 
-impl<B: Destination> TaskAdmin for OutboxBroker<B> {
+impl<B: Destination + 'static> TaskAdmin for OutboxBroker<B> {
     fn task<'a>(&'a self, id: &'a str) -> Call<'a, Option<TaskRecord>> {
         Box::pin(async move {
             if let Some(record) = self.broker.task(id).await? {
                 return Ok(Some(record));
             }
-            match self.shared.store.find(id).await? {
+            match self.find(id).await? {
                 Some((entry, refusal)) => Ok(waiting_record(entry, refusal)),
-                // It may have been relayed between the two looks.
+                // It may have been relayed between the two queries.
                 None => self.broker.task(id).await,
             }
         })
@@ -288,7 +321,7 @@ impl<B: Destination> TaskAdmin for OutboxBroker<B> {
     }
 }
 
-impl<B: Destination> CronStore for OutboxBroker<B> {
+impl<B: Destination + 'static> CronStore for OutboxBroker<B> {
     delegate! {
         cron(name: &'a str, first_tick_ms: i64) -> CronRecord;
         fire(name: &'a str, tick_ms: i64, task: Option<&'a NewTask>) -> bool;
@@ -299,7 +332,7 @@ impl<B: Destination> CronStore for OutboxBroker<B> {
 }
 
 /// Returns the record of the task by which the caller asks for an entry. One that was refused has failed.
-fn waiting_record(entry: Entry, refusal: Option<String>) -> Option<TaskRecord> {
+fn waiting_record(entry: OutboxEntry, refusal: Option<String>) -> Option<TaskRecord> {
     let is_summary = entry.group.is_some();
     let task = entry.group.map(|group| group.summary).or(entry.tasks.into_iter().next())?;
     let mut record = TaskRecord::of_waiting_summary(task);
@@ -311,4 +344,10 @@ fn waiting_record(entry: Entry, refusal: Option<String>) -> Option<TaskRecord> {
         record.state = TaskState::Queued;
     }
     Some(record)
+}
+
+fn not_relayed(id: &str) -> BrokerError {
+    let seconds = MAX_RELAY_WAIT.as_secs();
+    let why = format!("task {id} is still in the outbox: it was not relayed within {seconds} s");
+    BrokerError::new(Kind::Unavailable, why)
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::entry::{Entry, Refusal, StoredEntry};
+use super::entry::{OutboxEntry, Refusal, StoredEntry};
 use super::tables::Statements;
 use crate::db::{Db, FromRow, Tx};
 use crate::tasks::brokers::records::{OutboxStats, RefusedTask};
@@ -15,11 +15,14 @@ pub(super) const MAX_BATCH: usize = 500;
 /// Number of bytes from which on no further entry joins a batch, so that memory is bounded.
 const MAX_BATCH_BYTES: usize = 4 << 20;
 
-/// The time after which another process relays, if the one that does is gone.
-const LEASE: Duration = Duration::from_secs(3);
+/// Time after which another process may take the lease of one that does not renew it.
+const LEASE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Maximum number of refused entries that are counted.
-const MAX_COUNTED_REFUSALS: i64 = 1_000_000;
+/// Number of refused entries from which on the outbox is full.
+pub(super) const MAX_REFUSED: u64 = 100_000;
+
+/// Number of refused entries that one transaction moves back.
+const MOVED_AT_ONCE: usize = 500;
 
 /// Reads the oldest entries with an id greater than `$1`.
 const READ: &str = "SELECT id, entry FROM (
@@ -41,15 +44,14 @@ const REFUSE: &str =
     "INSERT INTO piton_task_outbox_refused (id, task_id, created_at_ms, bytes, entry, reason)
     SELECT id, task_id, created_at_ms, bytes, entry, $2 FROM piton_task_outbox WHERE id = $1";
 
-const LIST_REFUSED: &str =
-    "SELECT entry, created_at_ms, reason FROM piton_task_outbox_refused ORDER BY id LIMIT $1";
+const LIST_REFUSED: &str = "SELECT task_id, entry, created_at_ms, reason FROM piton_task_outbox_refused ORDER BY id LIMIT $1";
 
 /// Chooses refused entries; `$1` is a task's id, or NULL for all.
-const CHOOSE_REFUSED: &str =
-    "SELECT id FROM piton_task_outbox_refused WHERE task_id = coalesce($1, task_id) ORDER BY id";
+const CHOOSE_REFUSED: &str = "SELECT id FROM piton_task_outbox_refused
+    WHERE task_id = coalesce($1, task_id) ORDER BY id LIMIT $2";
 
 const TAKE_REFUSED: &str =
-    "DELETE FROM piton_task_outbox_refused WHERE id = $1 RETURNING task_id, created_at_ms, entry";
+    "DELETE FROM piton_task_outbox_refused WHERE id = $1 RETURNING task_id, entry";
 
 const PURGE: &str = "DELETE FROM piton_task_outbox_refused WHERE task_id = coalesce($1, task_id)";
 
@@ -64,8 +66,6 @@ pub(super) struct OutboxStore {
 
 /// The entries of one batch.
 pub(super) struct Batch {
-    /// The id of the outbox.
-    pub outbox: String,
     pub entries: Vec<StoredEntry>,
     /// Entries that this program cannot read.
     pub unreadable: Vec<Refusal>,
@@ -96,12 +96,12 @@ struct FoundRow {
 #[derive(FromRow)]
 struct TakenRow {
     task_id: String,
-    created_at_ms: i64,
     entry: String,
 }
 
 #[derive(FromRow)]
 struct RefusedRow {
+    task_id: String,
     entry: String,
     created_at_ms: i64,
     reason: String,
@@ -117,48 +117,45 @@ impl OutboxStore {
     }
 
     /// Stores an entry in the caller's transaction.
-    pub async fn add(&self, tx: &mut Tx, entry: &Entry) -> Result<(), BrokerError> {
-        let Some(task) = entry.awaited() else { return Ok(()) };
+    pub async fn add(&self, tx: &mut Tx, entry: &OutboxEntry) -> Result<(), BrokerError> {
+        let Some(task) = entry.tracked_task() else { return Ok(()) };
         insert(tx, &task.id, self.clock.now_ms(), entry.to_json()?).await
     }
 
-    /// Takes the lease for a process, and reads the oldest entries with an id greater than `after`. Returns `None` if
-    /// another process holds it.
-    pub async fn next_batch(
-        &self,
-        process: &str,
-        after: i64,
-    ) -> Result<Option<Batch>, BrokerError> {
-        let mut tx = self.db.begin().await?;
-        let outbox: Option<String> =
-            tx.one(self.statements.lease, (process, millis(LEASE))).await?;
-        let Some(outbox) = outbox else {
-            tx.rollback().await?;
-            return Ok(None);
-        };
-        let limits = (after, MAX_BATCH, MAX_BATCH_BYTES);
-        let rows: Vec<EntryRow> = tx.all(READ, limits).await?;
-        tx.commit().await?;
+    /// Takes the lease for a process, or renews it. Returns the id of the outbox, or `None` if another process holds it.
+    ///
+    /// # Errors
+    /// Also if the row of the lease is missing, as if its table were.
+    pub async fn lease(&self, process: &str) -> Result<Option<String>, BrokerError> {
+        // Alone, not in a transaction: a process that is frozen in one would hold the row for longer than the lease.
+        let lease = (process, millis(LEASE_TIMEOUT));
+        let outbox: Option<String> = self.db.one(self.statements.lease, lease).await?;
+        if outbox.is_none() {
+            self.statements.require_row(&self.db).await?;
+        }
+        Ok(outbox)
+    }
+
+    /// Reads the oldest entries with an id greater than `after`.
+    pub async fn next_batch(&self, after: i64) -> Result<Batch, BrokerError> {
+        let rows: Vec<EntryRow> = self.db.all(READ, (after, MAX_BATCH, MAX_BATCH_BYTES)).await?;
         let bytes: usize = rows.iter().map(|row| row.entry.len()).sum();
         let is_last = rows.len() < MAX_BATCH && bytes < MAX_BATCH_BYTES;
-        let mut batch = Batch { outbox, entries: Vec::new(), unreadable: Vec::new(), is_last };
+        let mut batch = Batch { entries: Vec::new(), unreadable: Vec::new(), is_last };
         for EntryRow { id, entry } in rows {
             match serde_json::from_str(&entry) {
                 Ok(entry) => batch.entries.push(StoredEntry { id, entry }),
                 Err(error) => {
-                    let reason = format!("this version of the program cannot read it: {error}");
+                    // Without its text, which may quote the entry.
+                    let (line, column) = (error.line(), error.column());
+                    let reason = format!(
+                        "this version of the program cannot read it: line {line}, column {column}"
+                    );
                     batch.unreadable.push(Refusal { id, reason });
                 }
             }
         }
-        Ok(Some(batch))
-    }
-
-    /// Renews the lease of a process.
-    pub async fn renew(&self, process: &str) -> Result<(), BrokerError> {
-        let lease = (process, millis(LEASE));
-        self.db.one::<String>(self.statements.lease, lease).await?;
-        Ok(())
+        Ok(batch)
     }
 
     /// Returns whether there is an entry with an id greater than `after`.
@@ -167,34 +164,34 @@ impl OutboxStore {
         Ok(self.db.one::<i64>(sql, (after,)).await?.is_some())
     }
 
-    /// Removes entries that were relayed, and puts those that were refused aside. Ends the lease of `releases`.
-    pub async fn finish(
-        &self,
-        relayed: &[i64],
-        refusals: &[Refusal],
-        releases: Option<&str>,
-    ) -> Result<(), BrokerError> {
+    /// Removes entries that were relayed, and puts those that were refused aside.
+    pub async fn remove(&self, relayed: &[i64], refusals: &[Refusal]) -> Result<(), BrokerError> {
+        let refused = refusals.iter().map(|refusal| refusal.id);
+        let ids: Vec<i64> = relayed.iter().copied().chain(refused).collect();
+        let ids = serde_json::to_string(&ids).expect("numbers are JSON");
+        if refusals.is_empty() {
+            self.db.run(self.statements.remove, (ids,)).await?;
+            return Ok(());
+        }
         let mut tx = self.db.begin().await?;
         for Refusal { id, reason } in refusals {
             tx.run(REFUSE, (*id, reason)).await?;
         }
-        let refused = refusals.iter().map(|refusal| refusal.id);
-        let ids: Vec<i64> = relayed.iter().copied().chain(refused).collect();
-        if !ids.is_empty() {
-            let ids = serde_json::to_string(&ids).expect("numbers are JSON");
-            tx.run(self.statements.remove, (ids,)).await?;
-        }
-        if let Some(process) = releases {
-            tx.run(RELEASE, (process,)).await?;
-        }
+        tx.run(self.statements.remove, (ids,)).await?;
         Ok(tx.commit().await?)
+    }
+
+    /// Ends the lease of a process.
+    pub async fn release(&self, process: &str) -> Result<(), BrokerError> {
+        self.db.run(RELEASE, (process,)).await?;
+        Ok(())
     }
 
     /// Returns the numbers of the outbox, and the id of the oldest entry. Looks for entries among those with an id greater
     /// than `after`.
     pub async fn measure(&self, after: i64) -> Result<(OutboxStats, Option<i64>), BrokerError> {
         let extent: Option<Extent> = self.db.one(MEASURE, (after,)).await?;
-        let refused: i64 = self.db.scalar(COUNT_REFUSED, (MAX_COUNTED_REFUSALS,)).await?;
+        let refused: i64 = self.db.scalar(COUNT_REFUSED, (MAX_REFUSED,)).await?;
         let age_ms = |extent: &Extent| self.clock.now_ms().saturating_sub(extent.created_at_ms);
         let stats = OutboxStats {
             // Ids have gaps where transactions were rolled back. To count the entries would read all of them.
@@ -206,7 +203,10 @@ impl OutboxStore {
     }
 
     /// Returns the entry by whose task a caller asks, and the reason if it was refused.
-    pub async fn find(&self, id: &str) -> Result<Option<(Entry, Option<String>)>, BrokerError> {
+    pub async fn find(
+        &self,
+        id: &str,
+    ) -> Result<Option<(OutboxEntry, Option<String>)>, BrokerError> {
         let row: Option<FoundRow> = self.db.one(FIND, (id,)).await?;
         Ok(row.and_then(|row| Some((serde_json::from_str(&row.entry).ok()?, row.reason))))
     }
@@ -219,18 +219,23 @@ impl OutboxStore {
 
     /// Moves a refused entry back, or all, by the id of its task. Returns the number.
     pub async fn retry(&self, task: Option<&str>) -> Result<u64, BrokerError> {
-        let mut tx = self.db.begin().await?;
-        let mut count = 0;
-        for id in tx.all::<i64>(CHOOSE_REFUSED, (task,)).await? {
-            // Deleted before it is inserted, so that two commands at the same time do not both send it.
-            let taken: Option<TakenRow> = tx.one(TAKE_REFUSED, (id,)).await?;
-            if let Some(TakenRow { task_id, created_at_ms, entry }) = taken {
-                insert(&mut tx, &task_id, created_at_ms, entry).await?;
-                count += 1;
+        let mut total = 0;
+        loop {
+            let mut tx = self.db.begin().await?;
+            let ids: Vec<i64> = tx.all(CHOOSE_REFUSED, (task, MOVED_AT_ONCE)).await?;
+            for id in &ids {
+                // Deleted before it is inserted, so that two commands at the same time do not both send it.
+                let taken: Option<TakenRow> = tx.one(TAKE_REFUSED, (*id,)).await?;
+                if let Some(TakenRow { task_id, entry }) = taken {
+                    insert(&mut tx, &task_id, self.clock.now_ms(), entry).await?;
+                    total += 1;
+                }
+            }
+            tx.commit().await?;
+            if ids.len() < MOVED_AT_ONCE {
+                return Ok(total);
             }
         }
-        tx.commit().await?;
-        Ok(count)
     }
 
     /// Removes a refused entry, or all, by the id of its task. Returns the number.
@@ -253,10 +258,10 @@ async fn insert(
 
 impl RefusedRow {
     fn into_task(self) -> RefusedTask {
-        let entry: Option<Entry> = serde_json::from_str(&self.entry).ok();
-        let task = entry.as_ref().and_then(Entry::awaited);
+        let entry: Option<OutboxEntry> = serde_json::from_str(&self.entry).ok();
+        let task = entry.as_ref().and_then(OutboxEntry::tracked_task);
         RefusedTask {
-            id: task.map(|task| task.id.clone()).unwrap_or_default(),
+            id: self.task_id,
             name: task.map(|task| task.name.clone()).unwrap_or_default(),
             queue: task.map(|task| task.queue.clone()).unwrap_or_default(),
             created_at_ms: self.created_at_ms,

@@ -1,8 +1,8 @@
 //! The tables of the outbox, and the statements that differ between the databases.
 
-use crate::db::{Db, Tx};
+use crate::db::Db;
 use crate::tasks::brokers::database::error::other_version;
-use crate::tasks::error::BrokerError;
+use crate::tasks::error::{BrokerError, Kind, TablesFault};
 use crate::tasks::new_message::new_id;
 
 /// The version of the tables below.
@@ -61,8 +61,8 @@ const POSTGRES: [&str; 5] = [
     )",
 ];
 
-/// Takes the lease of the relay, if it is free, has expired or is this process's. One that ends too far in the future is
-/// of a clock that has been set back since.
+/// Takes the lease of the relay, if it is free, has expired or is this process's. A lease that ends more than one period ahead
+/// dates from before the clock was set back, and is taken over.
 macro_rules! lease {
     ($now:literal) => {
         concat!(
@@ -76,6 +76,9 @@ macro_rules! lease {
         )
     };
 }
+
+const INSERT_ROW: &str = "INSERT INTO piton_task_outbox_relay (version, outbox, until_ms)
+    SELECT $1, $2, 0 WHERE NOT EXISTS (SELECT 1 FROM piton_task_outbox_relay)";
 
 /// Removes entries by their ids, which are a JSON list.
 macro_rules! remove {
@@ -118,34 +121,47 @@ impl Statements {
         if db.is_postgres() { &OF_POSTGRES } else { &OF_SQLITE }
     }
 
-    /// Creates the tables unless they exist, for which no right to create tables is needed.
+    /// Creates the tables if they are missing. Needs no right to create tables once they exist.
     ///
     /// # Errors
     /// They are those of another version, or the database is unavailable.
     pub async fn create_tables(&self, db: &Db, now_ms: i64) -> Result<(), BrokerError> {
         if db.scalar::<i64>(self.exists, ()).await? == 0 {
-            let mut tx = db.begin().await?;
-            self.create(&mut tx, now_ms).await?;
-            tx.commit().await?;
+            self.create(db, now_ms).await?;
         }
-        let version: i64 = db.scalar("SELECT version FROM piton_task_outbox_relay", ()).await?;
-        if version == VERSION { Ok(()) } else { Err(other_version(version, VERSION)) }
+        match self.version(db).await? {
+            Some(VERSION) => Ok(()),
+            Some(version) => Err(other_version(version, VERSION)),
+            None => self.create(db, now_ms).await,
+        }
     }
 
-    async fn create(&self, tx: &mut Tx, now_ms: i64) -> Result<(), BrokerError> {
+    async fn version(&self, db: &Db) -> Result<Option<i64>, BrokerError> {
+        Ok(db.one("SELECT version FROM piton_task_outbox_relay", ()).await?)
+    }
+
+    /// Reports a missing row as a missing table, so that it is created again.
+    pub async fn require_row(&self, db: &Db) -> Result<(), BrokerError> {
+        if self.version(db).await?.is_some() {
+            return Ok(());
+        }
+        let why = "the row of the outbox's lease is missing";
+        Err(BrokerError::new(Kind::Unavailable, why).with_tables_fault(TablesFault::Missing))
+    }
+
+    /// Creates what is missing.
+    async fn create(&self, db: &Db, now_ms: i64) -> Result<(), BrokerError> {
+        let mut tx = db.begin().await?;
         if let Some(lock) = self.lock {
             tx.run(lock, ()).await?;
         }
         // Asked again, because another process may have created them meanwhile.
-        if tx.scalar::<i64>(self.exists, ()).await? > 0 {
-            return Ok(());
+        if tx.scalar::<i64>(self.exists, ()).await? == 0 {
+            for table in self.tables {
+                tx.run(*table, ()).await?;
+            }
         }
-        for table in self.tables {
-            tx.run(*table, ()).await?;
-        }
-        let insert =
-            "INSERT INTO piton_task_outbox_relay (version, outbox, until_ms) VALUES ($1, $2, 0)";
-        tx.run(insert, (VERSION, new_id(now_ms))).await?;
-        Ok(())
+        tx.run(INSERT_ROW, (VERSION, new_id(now_ms))).await?;
+        Ok(tx.commit().await?)
     }
 }

@@ -123,8 +123,8 @@ on_both_databases! {
     async fn what_is_committed_is_sent_in_its_order_and_what_is_rolled_back_never_is(fixture) {
         for id in ids(0..30) {
             let mut tx = fixture.db.begin().await.unwrap();
-            let lost = task(&format!("{id}-rolled-back"));
-            fixture.outbox.enqueue_in(&mut tx, &[lost], None).await.unwrap();
+            let rolled_back = task(&format!("{id}-rolled-back"));
+            fixture.outbox.enqueue_in(&mut tx, &[rolled_back], None).await.unwrap();
             tx.rollback().await.unwrap();
             fixture.send(&[&id]).await;
         }
@@ -158,8 +158,9 @@ on_both_databases! {
         tx.commit().await.unwrap();
         // A process sends them, and is killed.
         let gone = fixture.another();
-        let batch = gone.shared.store.next_batch("gone", 0).await.unwrap().unwrap();
-        assert_eq!(gone.broker.relay(&batch.outbox, &batch.entries).await.unwrap(), []);
+        let outbox = gone.shared.store.lease("gone").await.unwrap().unwrap();
+        let batch = gone.shared.store.next_batch(0).await.unwrap();
+        assert_eq!(gone.broker.relay(&outbox, &batch.entries).await.unwrap(), []);
         assert_eq!(fixture.queued("q"), ["a", "ignored", "b"]);
         fixture.db.run("UPDATE piton_task_outbox_relay SET until_ms = 1", ()).await.unwrap();
         fixture.send(&["c"]).await;
@@ -169,27 +170,115 @@ on_both_databases! {
     }
 
     async fn one_process_relays_at_a_time(fixture) {
-        fixture.send(&["a"]).await;
         let store = &fixture.outbox.shared.store;
-        assert!(store.next_batch("first", 0).await.unwrap().is_some());
-        assert!(store.next_batch("second", 0).await.unwrap().is_none());
-        assert!(store.next_batch("first", 0).await.unwrap().is_some(), "it is renewed");
+        let takes = async |process| store.lease(process).await.unwrap().is_some();
+        assert!(takes("first").await);
+        assert!(!takes("second").await);
+        assert!(takes("first").await, "it is renewed");
         // After it has expired.
         fixture.db.run("UPDATE piton_task_outbox_relay SET until_ms = 1", ()).await.unwrap();
-        assert!(store.next_batch("second", 0).await.unwrap().is_some());
+        assert!(takes("second").await);
         // After the clock was set back by an hour.
         let ahead = "UPDATE piton_task_outbox_relay SET until_ms = until_ms + 3600000";
         fixture.db.run(ahead, ()).await.unwrap();
-        assert!(store.next_batch("first", 0).await.unwrap().is_some());
+        assert!(takes("first").await);
         // After it was released.
-        store.finish(&[], &[], Some("first")).await.unwrap();
-        assert!(store.next_batch("second", 0).await.unwrap().is_some());
+        store.release("first").await.unwrap();
+        assert!(takes("second").await);
+        // After its row was lost.
+        fixture.db.run("DELETE FROM piton_task_outbox_relay", ()).await.unwrap();
+        assert!(store.lease("second").await.unwrap_err().lacks_tables());
+        fixture.outbox.prepare().await.unwrap();
+        assert!(takes("second").await);
+    }
+
+    async fn ids_that_are_given_again_are_those_of_other_entries(fixture) {
+        fixture.send(&["a", "b"]).await;
+        fixture.outbox.flush().await.unwrap();
+        // The database is restored from a backup of the time before.
+        let restore = if fixture.db.is_postgres() {
+            "ALTER SEQUENCE piton_task_outbox_id_seq RESTART WITH 1"
+        } else {
+            "UPDATE sqlite_sequence SET seq = 0 WHERE name = 'piton_task_outbox'"
+        };
+        fixture.db.run(restore, ()).await.unwrap();
+        fixture.send(&["c", "d"]).await;
+        fixture.outbox.flush().await.unwrap();
+        assert_eq!(fixture.queued("q"), ["a", "b", "c", "d"]);
+    }
+
+    async fn a_countdown_of_ages_is_sent(fixture) {
+        let mut late = task("late");
+        late.due_at_ms = Some(i64::MAX);
+        let mut tx = fixture.db.begin().await.unwrap();
+        fixture.outbox.enqueue_in(&mut tx, &[late], None).await.unwrap();
+        tx.commit().await.unwrap();
+        fixture.send(&["next"]).await;
+        fixture.outbox.flush().await.unwrap();
+        assert_eq!(fixture.queued("q"), ["late", "next"]);
+    }
+
+    async fn a_queue_that_the_user_may_not_write_stops_no_other(fixture) {
+        let _ = fixture.redis.command(&["ACL", "SETUSER", "default", "resetkeys", "~q*", "~piton:*", "~celery*"]);
+        let mut forbidden = task("forbidden");
+        forbidden.queue = "forbidden".into();
+        let mut tx = fixture.db.begin().await.unwrap();
+        for task in [task("a"), forbidden, task("b")] {
+            fixture.outbox.enqueue_in(&mut tx, &[task], None).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+        fixture.outbox.flush().await.unwrap();
+        assert_eq!(fixture.queued("q"), ["a", "b"]);
+        assert_eq!(fixture.outbox.refused(10).await.unwrap()[0].id, "forbidden");
+    }
+
+    async fn a_task_whose_id_is_stored_already_is_refused(fixture) {
+        fixture.outbox.enqueue(&[task("a")], None).await.unwrap();
+        fixture.send(&["a", "b"]).await;
+        fixture.outbox.flush().await.unwrap();
+        assert_eq!(fixture.queued("q"), ["a", "b"]);
+        let refused = fixture.outbox.refused(10).await.unwrap();
+        assert!(refused[0].reason.contains("stored already"), "{refused:?}");
+    }
+
+    async fn with_results_elsewhere_a_refused_task_has_failed(fixture) {
+        let mut fixture = fixture;
+        let results = Redis::start();
+        fixture.settings.redis.result_url =
+            crate::config::Setting::parse(&results.url().into()).ok();
+        fixture.outbox = fixture.another();
+        fixture.outbox.prepare().await.unwrap();
+        let _ = fixture.redis.command(&["SET", "q", "x"]);
+        fixture.send(&["a"]).await;
+        fixture.outbox.flush().await.unwrap();
+        let record = fixture.outbox.task("a").await.unwrap().unwrap();
+        assert_eq!(record.state, TaskState::Failed);
+        let _ = fixture.redis.command(&["DEL", "q"]);
+        OutboxAdmin::retry(&fixture.outbox, None).await.unwrap();
+        fixture.outbox.flush().await.unwrap();
+        assert_eq!(fixture.queued("q"), ["a"]);
+        let record = fixture.outbox.task("a").await.unwrap().unwrap();
+        assert_eq!(record.state, TaskState::Queued);
+    }
+
+    async fn without_tables_only_what_is_sent_in_transactions_is_refused(fixture) {
+        // A database whose tables are of a later version.
+        fixture.db.run("UPDATE piton_task_outbox_relay SET version = 99", ()).await.unwrap();
+        let another = fixture.another();
+        another.prepare().await.unwrap();
+        another.enqueue(&[task("a")], None).await.unwrap();
+        assert_eq!(fixture.queued("q"), ["a"]);
+        assert!(another.task("unknown").await.unwrap().is_none());
+        let mut tx = fixture.db.begin().await.unwrap();
+        let error = another.enqueue_in(&mut tx, &[task("b")], None).await.unwrap_err();
+        assert!(error.to_string().contains("tables of the outbox"), "{error}");
     }
 
     async fn processes_that_send_at_the_same_time_send_each_task_once(fixture) {
         let senders = (0..4).map(|sender: u32| {
             let (db, outbox) = (fixture.db.clone(), fixture.another());
             tokio::spawn(async move {
+                outbox.prepare().await.unwrap();
                 for number in 0..50 {
                     let mut tx = db.begin().await.unwrap();
                     let task = task(&format!("{sender}-{number}"));
@@ -213,7 +302,7 @@ on_both_databases! {
     }
 
     async fn an_entry_that_redis_refuses_is_put_aside_and_can_be_sent_again(fixture) {
-        fixture.redis.command(&["SET", "broken", "x"]);
+        let _ = fixture.redis.command(&["SET", "broken", "x"]);
         let mut refused = task("refused");
         refused.queue = "broken".into();
         let mut tx = fixture.db.begin().await.unwrap();
@@ -231,9 +320,9 @@ on_both_databases! {
         assert!(record.result.unwrap().contains("WRONGTYPE"));
         fixture.outbox.shared.measure().await;
         let health = format!("{:?}", fixture.outbox.shared.state.health(Duration::ZERO));
-        assert!(health.contains("Redis refuses 1 tasks of the outbox"), "{health}");
+        assert!(health.contains("Redis refused entries of the outbox: 1;"), "{health}");
 
-        fixture.redis.command(&["DEL", "broken"]);
+        let _ = fixture.redis.command(&["DEL", "broken"]);
         assert_eq!(OutboxAdmin::retry(&fixture.outbox, Some("other")).await.unwrap(), 0);
         assert_eq!(OutboxAdmin::retry(&fixture.outbox, Some("refused")).await.unwrap(), 1);
         fixture.outbox.flush().await.unwrap();
@@ -267,6 +356,7 @@ on_both_databases! {
         let mut fixture = fixture;
         fixture.settings.outbox.max_entries = 2;
         fixture.outbox = fixture.another();
+        fixture.outbox.prepare().await.unwrap();
         fixture.send(&["a", "b", "c"]).await;
         fixture.outbox.shared.measure().await;
         let mut tx = fixture.db.begin().await.unwrap();
@@ -275,7 +365,7 @@ on_both_databases! {
         assert!(error.to_string().contains("tasks.outbox.max_entries"), "{error}");
         tx.rollback().await.unwrap();
         let health = format!("{:?}", fixture.outbox.shared.state.health(Duration::ZERO));
-        assert!(health.contains("more than 2 entries"), "{health}");
+        assert!(health.contains("more than 2 entries wait"), "{health}");
         fixture.outbox.flush().await.unwrap();
         fixture.outbox.shared.measure().await;
         fixture.send(&["d"]).await;
@@ -319,9 +409,9 @@ on_both_databases! {
         fixture.outbox.enqueue_in(&mut tx, &[task("b")], None).await.unwrap();
         tx.commit().await.unwrap();
         assert_eq!(fixture.outbox.task("s").await.unwrap().unwrap().state, TaskState::Scheduled);
-        let batch = fixture.outbox.shared.store.next_batch("gone", 0).await.unwrap().unwrap();
+        let batch = fixture.outbox.shared.store.next_batch(0).await.unwrap();
         for _ in 0..2 {
-            let relayed = fixture.outbox.broker.relay(&batch.outbox, &batch.entries).await;
+            let relayed = fixture.outbox.broker.relay("outbox", &batch.entries).await;
             assert_eq!(relayed.unwrap(), []);
         }
         let queued = fixture.queued("q");
@@ -329,8 +419,31 @@ on_both_databases! {
         assert!(queued[0] == "a" && queued[1].contains("m0") && queued[3] == "b", "{queued:?}");
     }
 
+    async fn a_group_that_was_refused_can_be_sent_again(fixture) {
+        let _ = fixture.redis.command(&["SET", "q", "x"]);
+        let summary = NewTask { message: valid_message("s"), ..task("s") };
+        let group = NewGroup { id: "s".into(), size: 2, summary, body: None, shape: None };
+        let member = |id: &str, index| {
+            let group = crate::tasks::brokers::records::GroupMember { id: "s".into(), index };
+            NewTask { message: valid_message(id), group: Some(group), ..task(id) }
+        };
+        let mut tx = fixture.db.begin().await.unwrap();
+        let members = [member("m0", 0), member("m1", 1)];
+        fixture.outbox.enqueue_in(&mut tx, &members, Some(&group)).await.unwrap();
+        tx.commit().await.unwrap();
+        fixture.outbox.flush().await.unwrap();
+        let record = fixture.outbox.task("s").await.unwrap().unwrap();
+        assert_eq!(record.state, TaskState::Failed);
+        let _ = fixture.redis.command(&["DEL", "q"]);
+        assert_eq!(OutboxAdmin::retry(&fixture.outbox, Some("s")).await.unwrap(), 1);
+        fixture.outbox.flush().await.unwrap();
+        assert_eq!(fixture.queued("q").len(), 2);
+        assert_eq!(fixture.outbox.stats().await.unwrap(), OutboxStats::default());
+    }
+
     async fn tables_that_are_lost_are_created_again(fixture) {
         let OpenBroker { broker, in_transactions, .. } = database::both(fixture.another());
+        broker.prepare().await.unwrap();
         for drop in ["DROP TABLE piton_task_outbox", "DROP TABLE piton_task_outbox_relay",
             "DROP TABLE piton_task_outbox_refused"]
         {

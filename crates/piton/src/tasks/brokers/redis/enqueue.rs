@@ -22,6 +22,9 @@ pub(super) struct NewValue {
 /// The time for which the state of a group is kept that does not end, as in Celery.
 pub(super) const KEEP_GROUP: Duration = Duration::from_secs(86_400);
 
+/// Maximum time to live, a thousand years: Redis refuses one whose end does not fit its clock.
+const MAX_TTL_MS: i64 = 1000 * 365 * 86_400_000;
+
 /// Maximum number of queues that are known to be stored: a service may make up their names.
 const MAX_KNOWN_QUEUES: usize = 10_000;
 
@@ -94,7 +97,7 @@ impl Inner {
     pub fn value_of(&self, record: &StoredRecord) -> NewValue {
         let due_at_ms = record.piton.as_ref().and_then(|own| own.due_at_ms).unwrap_or_default();
         let until_due = due_at_ms.saturating_sub(self.clock.now_ms()).max(0);
-        let ttl_ms = millis(self.keep_failures).saturating_add(until_due);
+        let ttl_ms = millis(self.keep_failures).saturating_add(until_due).min(MAX_TTL_MS);
         let key = self.keys.result(&record.task_id);
         NewValue { key, value: record.to_json(), ttl_ms }
     }

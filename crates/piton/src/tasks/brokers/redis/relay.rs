@@ -1,23 +1,19 @@
-//! Relays the outbox: sends its entries, each once as far as the server remembers.
+//! Sends the entries of the outbox, each once as far as the server remembers.
 
-use std::iter;
-
+use super::enqueue::NewValue;
 use super::link::Arguments;
 use super::scripts::Script;
 use super::{Inner, RedisBroker};
 use crate::tasks::brokers::Call;
-use crate::tasks::brokers::outbox::{Destination, Refusal, StoredEntry};
+use crate::tasks::brokers::outbox::{Destination, OutboxEntry, Refusal, StoredEntry};
 use crate::tasks::brokers::records::NewTask;
 use crate::tasks::error::{BrokerError, Kind};
 
-/// Number of entries of an outbox that are remembered: more than two batches, of which the last may be sent again.
-const REMEMBERED: usize = 2000;
+/// Maximum number of entries of an outbox that are remembered: four batches, of which the last may be sent again.
+const MAX_REMEMBERED: usize = 2000;
 
-/// An entry that the server has not taken: its position from 1, and why.
-type Unsent = (usize, String);
-
-/// The reason that stands for an entry whose task is stored already.
-const KNOWN: &str = "known";
+/// An entry that was refused: its position, from 1, and the reason.
+type RefusedPosition = (usize, String);
 
 impl Destination for RedisBroker {
     fn relay<'a>(&'a self, outbox: &'a str, entries: &'a [StoredEntry]) -> Call<'a, Vec<Refusal>> {
@@ -26,116 +22,103 @@ impl Destination for RedisBroker {
     }
 }
 
+/// An entry, ready to be sent.
+struct SentEntry<'a> {
+    stored: &'a StoredEntry,
+    tasks: Vec<NewTask>,
+    values: Vec<NewValue>,
+}
+
 impl Inner {
     async fn relay(
         &self,
         outbox: &str,
         entries: &[StoredEntry],
     ) -> Result<Vec<Refusal>, BrokerError> {
-        let remembered = self.keys.named(&format!("piton:outbox:{outbox}"));
-        let mut refusals = Vec::new();
-        // Groups are sent by themselves, in their place.
-        for entries in entries.chunk_by(|a, b| a.is_single() && b.is_single()) {
-            match entries {
-                [entry] if !entry.is_single() => {
-                    refusals.extend(self.relay_group(&remembered, entry).await?);
-                }
-                singles => refusals.extend(self.relay_singles(&remembered, singles).await?),
+        let (mut ready, mut refusals) = (Vec::with_capacity(entries.len()), Vec::new());
+        for stored in entries {
+            match self.ready(stored).await {
+                Ok(entry) => ready.push(entry),
+                Err(error) if error.kind() == Kind::Unavailable => return Err(error),
+                // Its message cannot be read, however often it is sent.
+                Err(error) => refusals.push(Refusal { id: stored.id, reason: error.to_string() }),
             }
+        }
+        if ready.is_empty() {
+            return Ok(refusals);
+        }
+        let queues = ready.iter().flat_map(|entry| &entry.tasks).map(|task| task.queue.as_str());
+        self.remember_queues(queues).await?;
+        self.create_separate_values(&ready).await?;
+        let remembered = self.keys.named(&format!("piton:outbox:{outbox}"));
+        let arguments = self.relay_arguments(&remembered, &ready);
+        let refused: Vec<RefusedPosition> = self.broker.run(Script::Relay, &arguments).await?;
+        for (position, reason) in refused {
+            let entry = &ready[position - 1];
+            self.remove_separate_values(entry).await?;
+            refusals.push(Refusal { id: entry.stored.id, reason });
         }
         Ok(refusals)
     }
 
-    /// Relays entries that are one task each.
-    async fn relay_singles(
-        &self,
-        remembered: &str,
-        entries: &[StoredEntry],
-    ) -> Result<Vec<Refusal>, BrokerError> {
-        let tasks = entries.iter().flat_map(|stored| &stored.entry.tasks);
-        self.remember_queues(tasks.clone().map(|task| task.queue.as_str())).await?;
-        self.create_separate_records(tasks.clone()).await?;
-        let mut arguments = Arguments::default();
-        arguments.push(remembered).push_number(REMEMBERED).push_number(entries.len());
-        for (stored, task) in entries.iter().zip(tasks) {
-            let record = self.record_of(task).filter(|_| self.separate_results.is_none());
-            arguments.push_number(stored.id);
-            match record {
-                Some(record) => {
-                    arguments.push(record.key).push(record.value).push_number(record.ttl_ms);
-                }
-                None => {
-                    arguments.push_all(iter::repeat_n("", 3));
-                }
-            }
-            arguments.push(self.keys.list(&task.queue, self.keys.step_of(task.priority)));
-            arguments.push(task.message.as_str());
-        }
-        let unsent: Vec<Unsent> = self.broker.run(Script::Relay, &arguments).await?;
-        let refusal = |(position, reason): Unsent| {
-            let stored = &entries[position - 1];
-            if reason == KNOWN {
-                warn_of_known(&stored.entry.tasks);
-                return None;
-            }
-            Some(Refusal { id: stored.id, reason })
+    /// Returns an entry with everything that is stored for it.
+    async fn ready<'a>(&self, stored: &'a StoredEntry) -> Result<SentEntry<'a>, BrokerError> {
+        let OutboxEntry { tasks, group } = &stored.entry;
+        let groups = group.as_ref().map_or(&[][..], std::slice::from_ref);
+        let (tasks, mut values) = match self.new_chords(tasks, groups).await? {
+            Some(chords) => (chords.tasks, [chords.values, chords.records].concat()),
+            None => (tasks.clone(), Vec::new()),
         };
-        Ok(unsent.into_iter().filter_map(refusal).collect())
+        values.extend(tasks.iter().filter_map(|task| self.record_of(task)));
+        Ok(SentEntry { stored, tasks, values })
     }
 
-    /// Creates the records of tasks on the server of results, if that is another one.
-    async fn create_separate_records<'a>(
-        &self,
-        tasks: impl Iterator<Item = &'a NewTask>,
-    ) -> Result<(), BrokerError> {
+    fn relay_arguments(&self, remembered: &str, entries: &[SentEntry<'_>]) -> Arguments {
+        let mut arguments = Arguments::default();
+        arguments.push(remembered).push_number(MAX_REMEMBERED).push_number(entries.len());
+        for entry in entries {
+            arguments.push(entry.stored.remembered_as());
+            // Those of another server are stored there.
+            let values = if self.separate_results.is_none() { &entry.values[..] } else { &[] };
+            arguments.push_number(values.len());
+            for NewValue { key, value, ttl_ms } in values {
+                arguments.push(key.as_str()).push(value.as_slice()).push_number(ttl_ms);
+            }
+            arguments.push_number(entry.tasks.len());
+            for task in &entry.tasks {
+                let list = self.keys.list(&task.queue, self.keys.step_of(task.priority));
+                arguments.push(list).push(task.message.as_str());
+            }
+        }
+        arguments
+    }
+
+    /// Creates the values on the server of results, if that is another one. An earlier attempt may have created them.
+    async fn create_separate_values(&self, entries: &[SentEntry<'_>]) -> Result<(), BrokerError> {
         let Some(results) = &self.separate_results else { return Ok(()) };
         let mut pipeline = redis::pipe();
-        for record in tasks.filter_map(|task| self.record_of(task)) {
-            let set = pipeline.cmd("SET").arg(record.key).arg(record.value);
-            set.arg("PX").arg(record.ttl_ms).arg("NX").ignore();
+        for NewValue { key, value, ttl_ms } in entries.iter().flat_map(|entry| &entry.values) {
+            pipeline.cmd("SET").arg(key).arg(value).arg("PX").arg(ttl_ms).arg("NX").ignore();
         }
         results.pipe(&pipeline).await
     }
 
-    async fn relay_group(
-        &self,
-        remembered: &str,
-        stored: &StoredEntry,
-    ) -> Result<Option<Refusal>, BrokerError> {
-        let mut command = redis::cmd("ZSCORE");
-        command.arg(remembered).arg(stored.id);
-        if self.broker.query::<Option<f64>>(&command).await?.is_some() {
-            return Ok(None);
+    /// Removes the values of an entry that was refused.
+    async fn remove_separate_values(&self, entry: &SentEntry<'_>) -> Result<(), BrokerError> {
+        let Some(results) = &self.separate_results else { return Ok(()) };
+        if entry.values.is_empty() {
+            return Ok(());
         }
-        match self.enqueue(&stored.entry.tasks, stored.entry.group.as_ref()).await {
-            Ok(()) => {}
-            // Sent by an attempt that was interrupted before it could be remembered.
-            Err(error) if error.kind() == Kind::Duplicate => {}
-            Err(error) if error.kind() == Kind::Unavailable => return Err(error),
-            Err(error) => {
-                return Ok(Some(Refusal { id: stored.id, reason: error.to_string() }));
-            }
-        }
-        let mut command = redis::cmd("ZADD");
-        command.arg(remembered).arg(self.clock.now_ms()).arg(stored.id);
-        self.broker.query::<()>(&command).await?;
-        Ok(None)
+        let keys: Vec<&str> = entry.values.iter().map(|value| value.key.as_str()).collect();
+        results.query(redis::cmd("DEL").arg(&keys)).await
     }
 }
 
 impl StoredEntry {
-    /// Returns whether it is one task, of no group.
-    fn is_single(&self) -> bool {
-        matches!(&self.entry.tasks[..], [task] if task.group.is_none() && self.entry.group.is_none())
-    }
-}
-
-fn warn_of_known(tasks: &[NewTask]) {
-    for task in tasks {
-        tracing::warn!(
-            "The task `{}` with the id {:?} is not sent from the outbox: a task with this id is stored already",
-            task.name,
-            task.id
-        );
+    /// Returns the text by which the server remembers the entry. The id alone is not enough: a database that was restored from
+    /// a backup gives its ids to other entries.
+    fn remembered_as(&self) -> String {
+        let task = self.entry.tracked_task().map(|task| task.id.as_str());
+        format!("{}:{}", self.id, task.unwrap_or_default())
     }
 }
