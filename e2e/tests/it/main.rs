@@ -6,6 +6,8 @@ mod addresses;
 mod admin;
 mod cache;
 mod celery;
+mod celery_5_6;
+mod celery_peers;
 mod certificate_exchange;
 mod clients;
 mod database;
