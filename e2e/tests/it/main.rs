@@ -7,6 +7,7 @@ mod admin;
 mod cache;
 mod celery;
 mod celery_5_6;
+mod celery_beat;
 mod celery_peers;
 mod certificate_exchange;
 mod clients;
