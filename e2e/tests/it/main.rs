@@ -9,6 +9,7 @@ mod celery;
 mod celery_5_6;
 mod celery_beat;
 mod celery_peers;
+mod celery_poison;
 mod certificate_exchange;
 mod clients;
 mod database;
