@@ -38,6 +38,7 @@ mod task_commands;
 mod task_faults;
 mod tasks;
 mod tasks_redis;
+mod tasks_redis_servers;
 mod terminal;
 mod tls_scan;
 mod uploads;
