@@ -25,6 +25,7 @@ mod http2_peers;
 mod listeners;
 mod memory;
 mod migration_guide;
+mod migration_guide_tasks;
 mod openapi;
 mod piste;
 mod process;
