@@ -244,6 +244,10 @@ fn command(name: &str, file: &str, variables: &[(&str, &str)]) -> Command {
 
 /// Asks the program to end, so that it can end its own children, and kills it after a while.
 fn end(child: &mut Child) {
+    // The id of one that was waited for may be another process by now.
+    if matches!(child.try_wait(), Ok(Some(_))) {
+        return;
+    }
     let _ = Command::new("kill").args(["-s", "TERM", &child.id().to_string()]).status();
     let begin = Instant::now();
     while matches!(child.try_wait(), Ok(None)) && begin.elapsed() < START_TIMEOUT {

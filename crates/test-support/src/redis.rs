@@ -1,6 +1,7 @@
 //! A private Redis server, in a temporary folder, on a free port of the loopback, with the failures
 //! that may happen to one. And a sentinel.
 
+use std::io::Write;
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -177,6 +178,25 @@ impl Redis {
     /// If `redis-cli` is not there.
     #[must_use]
     pub fn command(&self, words: &[&str]) -> String {
+        let output = self.cli().args(words).output().expect("redis-cli is installed");
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    }
+
+    /// Runs a command whose last argument is `bytes`: any, and as many as there are.
+    ///
+    /// # Panics
+    /// If `redis-cli` is not there, or fails.
+    pub fn command_with(&self, words: &[&str], bytes: &[u8]) {
+        let mut command = self.cli();
+        command.arg("-x").args(words).stdin(Stdio::piped()).stdout(Stdio::null());
+        let mut child = command.spawn().expect("redis-cli is installed");
+        let mut input = child.stdin.take().expect("it is piped");
+        input.write_all(bytes).expect("redis-cli reads its input");
+        drop(input);
+        assert!(child.wait().expect("a child can be waited for").success(), "{words:?}");
+    }
+
+    fn cli(&self) -> Command {
         let mut command = Command::new("redis-cli");
         command.args(["-p", &self.port.to_string()]);
         if let Some(password) = &self.password {
@@ -186,8 +206,7 @@ impl Redis {
             command.args(["--tls", "-h", "localhost", "--cacert"]);
             command.arg(self.folder.path().join("authority.pem"));
         }
-        let output = command.args(words).output().expect("redis-cli is installed");
-        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+        command
     }
 
     /// Returns its port.

@@ -3,8 +3,8 @@
 //!
 //! - A block under a line that ends with `` `path`: `` is that file; under `` `path`, from `text` on: `` it takes
 //!   the place of the file's lines from the first that begins with `text`.
-//! - In a block `console` a line with `$ ` is typed, a last word `&` leaves it running, and the lines below are its
-//!   answer. `..` stands for anything; a command without an answer has to succeed.
+//! - In a block `console` a line with `$ ` is typed, a last word `&` leaves it running (until it listens, if a port is
+//!   in it), and the lines below are its answer. `..` stands for anything; a command without an answer has to succeed.
 //! - Every other block is for people: [`Walkthrough::other_blocks`].
 
 use std::fmt::Write as _;
@@ -15,11 +15,15 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Maximum time until the output matches. Needed because nginx reports a reload before it has taken
-/// effect.
-const OUTPUT_TIMEOUT: Duration = Duration::from_secs(10);
+/// effect, and because a worker may be asked before it listens.
+const OUTPUT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Maximum time until a background command listens. It may have to be compiled first.
 const START_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Beginnings of commands that can be repeated until their output matches: those that read, and Celery's remote control.
+const REPEATABLE: [&str; 4] =
+    ["curl ", "celery -A tasks control ", "celery -A tasks inspect ", "redis-cli llen "];
 
 /// Marks the end of a command's output.
 const END_MARKER: &str = "--- end of the answer, exit code";
@@ -253,7 +257,8 @@ impl WalkthroughRunner {
         self.shell.run_in_background(&command);
         let mut ports =
             command.split(|c: char| !c.is_ascii_digit()).filter_map(|word| word.parse().ok());
-        let port: u16 = ports.rfind(|port| *port > 1023).expect("its port is in the command");
+        // One that listens nowhere, such as a worker, is ready when the next command finds it.
+        let Some(port) = ports.rfind(|port: &u16| *port > 1023) else { return };
         let begin = Instant::now();
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
             let late = begin.elapsed() > START_TIMEOUT;
@@ -276,8 +281,9 @@ impl WalkthroughRunner {
             {
                 return;
             }
-            // Only reads are retried, because other commands would have their effect twice.
-            if !typed.starts_with("curl ") || begin.elapsed() > OUTPUT_TIMEOUT {
+            // Other commands would have their effect twice.
+            let is_repeatable = REPEATABLE.iter().any(|begin| typed.starts_with(begin));
+            if !is_repeatable || begin.elapsed() > OUTPUT_TIMEOUT {
                 let log = self.shell.log();
                 panic!(
                     "line {} of the page, \"{}\"\n$ {typed}\n{answered}(exit code {code})\nbut the page says\n{}\n\

@@ -1,4 +1,4 @@
-//! `docs/MIGRATING-FROM-FLASK.md`, done as it stands there, while clients go on asking.
+//! `docs/MIGRATING-FROM-FLASK.md`, done as it stands there: its first half, of routes, while clients go on asking.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,20 +11,29 @@ use test_support::http_client;
 use test_support::nginx::NginxSites;
 use test_support::python::{Dialogue, interpreter, script};
 use test_support::service;
-use test_support::walkthrough::{Action, Walkthrough, WalkthroughRunner};
+use test_support::walkthrough::{Action, Step, Walkthrough, WalkthroughRunner};
 
 /// The section in which the route moves, and the one in which it moves back.
 const MOVES: &str = "5.";
 const MOVES_BACK: &str = "6.";
 
-fn workspace() -> PathBuf {
+/// The section that begins the second half, of tasks: see `migration_guide_tasks.rs`.
+const FIRST_OF_TASKS: u32 = 10;
+
+pub(crate) fn workspace() -> PathBuf {
     let docs = script("jwt4", "app.py");
     docs.ancestors().nth(4).expect("it is e2e/python/jwt4/app.py").to_owned()
 }
 
-fn page() -> Walkthrough {
+pub(crate) fn page() -> Walkthrough {
     let path = workspace().join("docs/MIGRATING-FROM-FLASK.md");
     Walkthrough::read(&std::fs::read_to_string(path).unwrap())
+}
+
+/// Returns whether a step belongs to the half of tasks.
+pub(crate) fn is_of_tasks(step: &Step) -> bool {
+    let number = step.section.split('.').next().and_then(|number| number.parse().ok());
+    number.is_some_and(|number: u32| number >= FIRST_OF_TASKS)
 }
 
 /// Observations of clients that request `/user/me` continuously.
@@ -68,13 +77,18 @@ fn is_ada(body: &[u8]) -> bool {
         .is_ok_and(|body| body == json!({"email": "ada@example.org", "name": "Ada"}))
 }
 
-/// Returns the folder in which the page is followed. Always the same, so that Cargo can reuse its
-/// last build.
-fn folder() -> PathBuf {
+/// Returns the folder in which the page is followed, without what an earlier test has left. Always the same, so that
+/// Cargo can reuse its last build.
+pub(crate) fn empty_folder(names: &[&str]) -> PathBuf {
     let folder = workspace().join("target/tutorial");
-    for name in ["flask", "users", "sites"] {
+    for name in names {
         let _ = std::fs::remove_dir_all(folder.join(name));
     }
+    folder
+}
+
+fn folder() -> PathBuf {
+    let folder = empty_folder(&["flask", "users", "sites"]);
     for name in ["flask", "sites"] {
         std::fs::create_dir_all(folder.join(name)).unwrap();
     }
@@ -85,7 +99,7 @@ fn folder() -> PathBuf {
 }
 
 /// The environment of who follows the page: Python's and cargo's programs, no registry, and what says how to build.
-fn variables(folder: &Path) -> Vec<(&'static str, String)> {
+pub(crate) fn variables(folder: &Path, environment: &str) -> Vec<(&'static str, String)> {
     let inherited =
         ["HOME", "CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN", "RUSTFLAGS", "CARGO_INCREMENTAL"];
     let inherited = inherited.map(|name| (name, std::env::var_os(name)));
@@ -94,7 +108,7 @@ fn variables(folder: &Path) -> Vec<(&'static str, String)> {
         .filter_map(|(name, value)| Some((name, value?.into_string().ok()?)))
         .collect();
     let path = std::env::var_os("PATH").unwrap_or_default().to_string_lossy().into_owned();
-    let python = interpreter("jwt4").parent().unwrap().display().to_string();
+    let python = interpreter(environment).parent().unwrap().display().to_string();
     let cargo = Path::new(env!("CARGO")).parent().unwrap().display().to_string();
     variables.extend([
         ("PATH", format!("{python}:{cargo}:{path}:/usr/sbin")),
@@ -183,13 +197,13 @@ async fn the_tutorial_does_what_it_says_and_no_client_notices() {
     let names = names(&folder);
     let port = names[1].1.rsplit(':').next().unwrap().parse().unwrap();
     let nginx = NginxSites::start(&folder.join("sites")).await;
-    let mut reader = WalkthroughRunner::new(&folder, &variables(&folder), &names);
+    let mut reader = WalkthroughRunner::new(&folder, &variables(&folder, "jwt4"), &names);
     reader.run_command(&nginx.as_shell_function());
 
     let seen = Arc::new(Seen::default());
     let mut clients = Vec::new();
     let mut section = String::new();
-    for step in &page.steps {
+    for step in page.steps.iter().filter(|step| !is_of_tasks(step)) {
         if step.section != section {
             if step.section.starts_with(MOVES) {
                 let authorization =

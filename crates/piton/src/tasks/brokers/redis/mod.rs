@@ -156,10 +156,10 @@ impl RedisBroker {
         clock: &Clock,
     ) -> Result<Self, Box<Problem>> {
         let redis = &settings.redis;
-        let server = || RedisServer::new(&redis.server(redis.url.as_ref(), &NAMES));
+        let server = || RedisServer::new(&redis.broker_server());
         let results = match &redis.result_url {
             Some(url) if !redis.shares_results() => {
-                let server = || RedisServer::new(&redis.server(Some(url), &RESULT_NAMES));
+                let server = || RedisServer::new(&redis.result_server(url));
                 Some((server()?, server()?))
             }
             _ => None,
@@ -242,26 +242,34 @@ impl Drop for UntakenBatch {
 }
 
 impl RedisTasksSettings {
-    fn server<'a>(
-        &'a self,
-        url: Option<&'a RedisUrl>,
-        names: &'static SettingNames,
-    ) -> ServerSettings<'a> {
-        let is_broker = std::ptr::eq(names, &NAMES);
+    fn broker_server(&self) -> ServerSettings<'_> {
         ServerSettings {
-            names,
-            url,
+            names: &NAMES,
+            url: self.url.as_ref(),
             host: None,
             port: None,
-            db: self.db.filter(|_| is_broker),
-            username: self.username.as_deref().filter(|_| is_broker),
-            password: self.password.as_ref().filter(|_| is_broker),
+            db: self.db,
+            username: self.username.as_deref(),
+            password: self.password.as_ref(),
             tls: self.tls,
             tls_ca: self.tls_ca.as_ref(),
-            sentinel: if is_broker { &self.sentinel } else { &[] },
+            sentinel: &self.sentinel,
             sentinel_master: &self.sentinel_master,
             sentinel_password: self.sentinel_password.as_ref(),
             connect_timeout: self.connect_timeout,
+        }
+    }
+
+    /// Returns the settings of a server of results, which its address alone describes.
+    fn result_server<'a>(&'a self, url: &'a RedisUrl) -> ServerSettings<'a> {
+        ServerSettings {
+            names: &RESULT_NAMES,
+            url: Some(url),
+            db: None,
+            username: None,
+            password: None,
+            sentinel: &[],
+            ..self.broker_server()
         }
     }
 }
