@@ -145,8 +145,7 @@ impl TasksState {
         }
         if stats.refused > 0 {
             let count = stats.refused;
-            let text =
-                format!("Redis refuses {count} tasks of the outbox: `tasks outbox` lists them");
+            let text = format!("Redis refused entries of the outbox: {count}; see `tasks outbox`");
             outbox.complaints.push(text);
         }
         outbox.stats = Some(stats);
