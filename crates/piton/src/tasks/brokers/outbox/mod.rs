@@ -177,7 +177,7 @@ impl<B: Destination + 'static> EnqueueInTransaction for OutboxBroker<B> {
             let shared = &self.shared;
             if !shared.has_tables.load(Ordering::Relaxed) {
                 let why =
-                    "the tables of the outbox could not be created or read at launch, see the log";
+                    "the tables of the outbox are missing and could not be created, see the log";
                 return Err(BrokerError::new(Kind::Unavailable, why));
             }
             if shared.is_full.load(Ordering::Relaxed) {

@@ -48,7 +48,7 @@ const LIST_REFUSED: &str = "SELECT task_id, entry, created_at_ms, reason FROM pi
 
 /// Chooses refused entries; `$1` is a task's id, or NULL for all.
 const CHOOSE_REFUSED: &str = "SELECT id FROM piton_task_outbox_refused
-    WHERE task_id = coalesce($1, task_id) ORDER BY id LIMIT $2";
+    WHERE task_id = coalesce($1, task_id) AND id <= $2 ORDER BY id LIMIT $3";
 
 const TAKE_REFUSED: &str =
     "DELETE FROM piton_task_outbox_refused WHERE id = $1 RETURNING task_id, entry";
@@ -219,10 +219,13 @@ impl OutboxStore {
 
     /// Moves a refused entry back, or all, by the id of its task. Returns the number.
     pub async fn retry(&self, task: Option<&str>) -> Result<u64, BrokerError> {
+        // Entries that are refused again meanwhile have greater ids.
+        let last_id: Option<i64> =
+            self.db.scalar("SELECT max(id) FROM piton_task_outbox_refused", ()).await?;
         let mut total = 0;
         loop {
             let mut tx = self.db.begin().await?;
-            let ids: Vec<i64> = tx.all(CHOOSE_REFUSED, (task, MOVED_AT_ONCE)).await?;
+            let ids: Vec<i64> = tx.all(CHOOSE_REFUSED, (task, last_id, MOVED_AT_ONCE)).await?;
             for id in &ids {
                 // Deleted before it is inserted, so that two commands at the same time do not both send it.
                 let taken: Option<TakenRow> = tx.one(TAKE_REFUSED, (*id,)).await?;
