@@ -11,15 +11,18 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
-
-use crate::http::server::discarded_body::discard;
+use tokio::time::timeout;
 
 /// Maximum rest of a body that is discarded, in bytes.
 const MAX_DISCARDED_BYTES: usize = 4 << 20;
 
+/// Maximum time between two frames of a rest that is discarded. All streams of a connection share what the client sends.
+const MAX_PAUSE: Duration = Duration::from_secs(2);
+
 /// Maximum time for the rest of a body to arrive.
-const DISCARD_TIMEOUT: Duration = Duration::from_secs(2);
+const DISCARD_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The body of a request. Dropping it before its end discards the rest in a task of its own.
 pub(super) struct DrainingBody(Option<Incoming>);
@@ -55,15 +58,23 @@ impl Body for DrainingBody {
 
 impl Drop for DrainingBody {
     fn drop(&mut self) {
-        let Some(mut incoming) = self.0.take().filter(|body| !body.is_end_stream()) else {
+        let Some(incoming) = self.0.take().filter(|body| !body.is_end_stream()) else {
             return;
         };
         // Without a runtime the process ends, and its connections with it.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move {
-                let discarded = discard(&mut incoming, MAX_DISCARDED_BYTES);
-                tokio::time::timeout(DISCARD_TIMEOUT, discarded).await
-            });
+            runtime.spawn(timeout(DISCARD_TIMEOUT, discard(incoming)));
         }
+    }
+}
+
+/// Reads and discards the rest of a body, while it comes.
+async fn discard(mut body: Incoming) {
+    let mut discarded = 0;
+    while discarded < MAX_DISCARDED_BYTES
+        && !body.is_end_stream()
+        && let Ok(Some(Ok(frame))) = timeout(MAX_PAUSE, body.frame()).await
+    {
+        discarded += frame.data_ref().map_or(0, Bytes::len);
     }
 }
