@@ -18,7 +18,7 @@ enum End {
     Failed(String),
     /// The message is in the list of those that cannot be read, with a reason.
     PutAside,
-    /// Nothing is stored.
+    /// Stores nothing.
     Nothing,
 }
 

@@ -35,7 +35,7 @@ pub(super) struct WaitingGroup {
     pub shape: Option<ResultShape>,
 }
 
-/// What happens after a finished group.
+/// The consequence of a finished group.
 #[derive(Debug)]
 pub(super) enum GroupEnd {
     /// Its summary is enqueued, or what its body starts with.

@@ -10,6 +10,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
@@ -217,7 +218,7 @@ fn discard_arrived(incoming: &mut Incoming) -> bool {
 
 /// Discards the body. A client that does not send it is ended by `http.header_timeout`.
 async fn drain(mut incoming: Incoming, state: Arc<ConnectionState>) {
-    discard(&mut incoming, MAX_DRAINED_BYTES).await;
+    discard(&mut incoming, MAX_DRAINED_BYTES, Duration::MAX).await;
     let mut handover = state.body.lock();
     // The next request may have begun.
     if matches!(*handover, BodyHandover::Draining) {
@@ -230,7 +231,7 @@ async fn drain(mut incoming: Incoming, state: Arc<ConnectionState>) {
 /// (`connection_io.rs`), for as long again.
 async fn discard_until_written(mut incoming: Incoming, state: Arc<ConnectionState>) {
     tokio::select! {
-        () = discard(&mut incoming, MAX_DISCARDED_BYTES) => {}
+        () = discard(&mut incoming, MAX_DISCARDED_BYTES, Duration::MAX) => {}
         () = state.last_response_written.notified() => {}
         () = tokio::time::sleep(LINGER_TIMEOUT) => {}
     }

@@ -11,9 +11,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::timeout;
+
+use crate::http::server::discarded_body::discard;
 
 /// Maximum rest of a body that is discarded, in bytes.
 const MAX_DISCARDED_BYTES: usize = 4 << 20;
@@ -58,23 +59,15 @@ impl Body for DrainingBody {
 
 impl Drop for DrainingBody {
     fn drop(&mut self) {
-        let Some(incoming) = self.0.take().filter(|body| !body.is_end_stream()) else {
+        let Some(mut incoming) = self.0.take().filter(|body| !body.is_end_stream()) else {
             return;
         };
         // Without a runtime the process ends, and its connections with it.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(timeout(DISCARD_TIMEOUT, discard(incoming)));
+            runtime.spawn(async move {
+                let discarded = discard(&mut incoming, MAX_DISCARDED_BYTES, MAX_PAUSE);
+                timeout(DISCARD_TIMEOUT, discarded).await
+            });
         }
-    }
-}
-
-/// Reads and discards the rest of a body, while it comes.
-async fn discard(mut body: Incoming) {
-    let mut discarded = 0;
-    while discarded < MAX_DISCARDED_BYTES
-        && !body.is_end_stream()
-        && let Ok(Some(Ok(frame))) = timeout(MAX_PAUSE, body.frame()).await
-    {
-        discarded += frame.data_ref().map_or(0, Bytes::len);
     }
 }

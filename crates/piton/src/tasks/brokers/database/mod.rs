@@ -2,6 +2,7 @@
 
 pub(super) mod admin;
 pub(super) mod crons;
+pub(super) mod delegated_calls;
 pub(super) mod error;
 pub(super) mod filter;
 pub(super) mod groups;

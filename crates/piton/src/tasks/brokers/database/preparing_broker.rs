@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use tracing::{error, warn};
 
 use super::EnqueueInTransaction;
+use super::delegated_calls::{admin_calls, cron_calls, worker_calls};
 use crate::db::Tx;
 use crate::stop_signal::Stop;
 use crate::tasks::brokers::records::{
@@ -81,16 +82,7 @@ impl<B: Broker> Broker for PreparingBroker<B> {
         self.broker.prepare()
     }
 
-    delegate! {
-        enqueue(tasks: &'a [NewTask], group: Option<&'a NewGroup>) -> ();
-        register(worker: &'a WorkerInfo, lease: Duration) -> WorkerId;
-        renew(worker: WorkerId, lease: Duration) -> Option<Vec<i64>>;
-        unregister(worker: WorkerId) -> ();
-        claim(worker: WorkerId, queues: &'a [String], max: usize) -> ClaimedBatch;
-        report_progress(worker: WorkerId, progress: &'a [(i64, String)]) -> ();
-        release_lost() -> u64;
-        expire_results(successes: Duration, failures: Duration) -> u64;
-    }
+    worker_calls!(delegate);
 
     fn settle(&self, worker: WorkerId, settlements: Vec<Settlement>) -> Call<'_, Settled> {
         Box::pin(async move {
@@ -129,26 +121,17 @@ impl<B: Broker> Broker for PreparingBroker<B> {
 }
 
 impl<B: Broker> TaskAdmin for PreparingBroker<B> {
+    admin_calls!(delegate);
+
     delegate! {
         task(id: &'a str) -> Option<TaskRecord>;
-        list(filter: &'a TaskFilter) -> Vec<TaskRecord>;
         revoke(filter: &'a TaskFilter) -> u64;
-        retry(filter: &'a TaskFilter) -> u64;
         purge(filter: &'a TaskFilter) -> u64;
-        pause(queue: &'a str, paused: bool) -> ();
-        queues() -> Vec<QueueStats>;
-        workers() -> Vec<WorkerInfo>;
     }
 }
 
 impl<B: Broker> CronStore for PreparingBroker<B> {
-    delegate! {
-        cron(name: &'a str, first_tick_ms: i64) -> CronRecord;
-        fire(name: &'a str, tick_ms: i64, task: Option<&'a NewTask>) -> bool;
-        pause_cron(name: &'a str, paused: bool) -> bool;
-        reset_cron(name: &'a str, last_tick_ms: i64) -> bool;
-        crons() -> Vec<CronRecord>;
-    }
+    cron_calls!(delegate);
 }
 
 impl<B: Broker + EnqueueInTransaction + 'static> EnqueueInTransaction for PreparingBroker<B> {

@@ -26,6 +26,7 @@ pub(super) use entry::{OutboxEntry, Refusal, StoredEntry};
 use scan_start::ScanStart;
 use store::OutboxStore;
 
+use super::database::delegated_calls::{admin_calls, cron_calls, worker_calls};
 use super::database::{self, EnqueueInTransaction};
 use super::records::{
     ClaimedBatch, CronRecord, NewGroup, NewTask, OutboxStats, QueueStats, RefusedTask, Settled,
@@ -137,7 +138,8 @@ impl<B: Destination + 'static> OutboxBroker<B> {
         for id in &filter.ids {
             while let Some((_, None)) = self.find(id).await? {
                 // In a task of its own, because its memory is not that of the caller's request.
-                let relaying = tokio::spawn(self.clone().relay_committed());
+                let outbox = self.clone();
+                let relaying = tokio::spawn(async move { outbox.relay_all().await });
                 match timeout_at(deadline, relaying).await {
                     Ok(Ok(relayed)) => relayed?,
                     _ => return Err(not_relayed(id)),
@@ -145,10 +147,6 @@ impl<B: Destination + 'static> OutboxBroker<B> {
             }
         }
         Ok(())
-    }
-
-    async fn relay_committed(self) -> Result<(), BrokerError> {
-        self.relay_all().await
     }
 
     /// Returns an entry by its task, and the reason if it was refused.
@@ -244,16 +242,10 @@ impl<B: Destination + 'static> Broker for OutboxBroker<B> {
         })
     }
 
-    delegate! {
-        enqueue(tasks: &'a [NewTask], group: Option<&'a NewGroup>) -> ();
-        register(worker: &'a WorkerInfo, lease: Duration) -> WorkerId;
-        renew(worker: WorkerId, lease: Duration) -> Option<Vec<i64>>;
-        unregister(worker: WorkerId) -> ();
-        claim(worker: WorkerId, queues: &'a [String], max: usize) -> ClaimedBatch;
-        settle(worker: WorkerId, settlements: Vec<Settlement>) -> Settled;
-        report_progress(worker: WorkerId, progress: &'a [(i64, String)]) -> ();
-        release_lost() -> u64;
-        expire_results(successes: Duration, failures: Duration) -> u64;
+    worker_calls!(delegate);
+
+    fn settle(&self, worker: WorkerId, settlements: Vec<Settlement>) -> Call<'_, Settled> {
+        self.broker.settle(worker, settlements)
     }
 
     fn woken<'a>(&'a self, queues: &'a [String]) -> BoxFuture<'a, ()> {
@@ -312,23 +304,11 @@ impl<B: Destination + 'static> TaskAdmin for OutboxBroker<B> {
         })
     }
 
-    delegate! {
-        list(filter: &'a TaskFilter) -> Vec<TaskRecord>;
-        retry(filter: &'a TaskFilter) -> u64;
-        pause(queue: &'a str, paused: bool) -> ();
-        queues() -> Vec<QueueStats>;
-        workers() -> Vec<WorkerInfo>;
-    }
+    admin_calls!(delegate);
 }
 
 impl<B: Destination + 'static> CronStore for OutboxBroker<B> {
-    delegate! {
-        cron(name: &'a str, first_tick_ms: i64) -> CronRecord;
-        fire(name: &'a str, tick_ms: i64, task: Option<&'a NewTask>) -> bool;
-        pause_cron(name: &'a str, paused: bool) -> bool;
-        reset_cron(name: &'a str, last_tick_ms: i64) -> bool;
-        crons() -> Vec<CronRecord>;
-    }
+    cron_calls!(delegate);
 }
 
 /// Returns the record of the task by which the caller asks for an entry. One that was refused has failed.

@@ -7,6 +7,7 @@ use test_support::redis::Redis;
 use super::*;
 use crate::db::DbSettings;
 use crate::tasks::brokers::OpenBroker;
+use crate::tasks::brokers::records::GroupMember;
 use crate::tasks::settings::{TaskBroker, TasksSettings};
 
 /// Defines a test for each database.
@@ -70,9 +71,13 @@ impl Fixture {
 
     /// Sends tasks in one transaction.
     async fn send(&self, ids: &[&str]) {
+        self.send_tasks(ids.iter().map(|id| task(id))).await;
+    }
+
+    async fn send_tasks(&self, tasks: impl IntoIterator<Item = NewTask>) {
         let mut tx = self.db.begin().await.unwrap();
-        for id in ids {
-            self.outbox.enqueue_in(&mut tx, &[task(id)], None).await.unwrap();
+        for task in tasks {
+            self.outbox.enqueue_in(&mut tx, &[task], None).await.unwrap();
         }
         tx.commit().await.unwrap();
     }
@@ -151,11 +156,7 @@ on_both_databases! {
     async fn an_entry_that_was_sent_and_not_removed_is_not_sent_again(fixture) {
         let mut ignored = task("ignored");
         ignored.ignore_result = true;
-        let mut tx = fixture.db.begin().await.unwrap();
-        for task in [task("a"), ignored, task("b")] {
-            fixture.outbox.enqueue_in(&mut tx, &[task], None).await.unwrap();
-        }
-        tx.commit().await.unwrap();
+        fixture.send_tasks([task("a"), ignored, task("b")]).await;
         // A process sends them, and is killed.
         let gone = fixture.another();
         let outbox = gone.shared.store.lease("gone").await.unwrap().unwrap();
@@ -210,9 +211,7 @@ on_both_databases! {
     async fn a_countdown_of_ages_is_sent(fixture) {
         let mut late = task("late");
         late.due_at_ms = Some(i64::MAX);
-        let mut tx = fixture.db.begin().await.unwrap();
-        fixture.outbox.enqueue_in(&mut tx, &[late], None).await.unwrap();
-        tx.commit().await.unwrap();
+        fixture.send_tasks([late]).await;
         fixture.send(&["next"]).await;
         fixture.outbox.flush().await.unwrap();
         assert_eq!(fixture.queued("q"), ["late", "next"]);
@@ -222,11 +221,7 @@ on_both_databases! {
         let _ = fixture.redis.command(&["ACL", "SETUSER", "default", "resetkeys", "~q*", "~piton:*", "~celery*"]);
         let mut forbidden = task("forbidden");
         forbidden.queue = "forbidden".into();
-        let mut tx = fixture.db.begin().await.unwrap();
-        for task in [task("a"), forbidden, task("b")] {
-            fixture.outbox.enqueue_in(&mut tx, &[task], None).await.unwrap();
-        }
-        tx.commit().await.unwrap();
+        fixture.send_tasks([task("a"), forbidden, task("b")]).await;
         fixture.outbox.flush().await.unwrap();
         assert_eq!(fixture.queued("q"), ["a", "b"]);
         assert_eq!(fixture.outbox.refused(10).await.unwrap()[0].id, "forbidden");
@@ -305,11 +300,7 @@ on_both_databases! {
         let _ = fixture.redis.command(&["SET", "broken", "x"]);
         let mut refused = task("refused");
         refused.queue = "broken".into();
-        let mut tx = fixture.db.begin().await.unwrap();
-        for task in [task("a"), refused, task("b")] {
-            fixture.outbox.enqueue_in(&mut tx, &[task], None).await.unwrap();
-        }
-        tx.commit().await.unwrap();
+        fixture.send_tasks([task("a"), refused, task("b")]).await;
         fixture.outbox.flush().await.unwrap();
         assert_eq!(fixture.queued("q"), ["a", "b"]);
         let listed = fixture.outbox.refused(10).await.unwrap();
@@ -396,15 +387,9 @@ on_both_databases! {
     }
 
     async fn groups_are_sent_in_their_place(fixture) {
-        let summary = NewTask { message: valid_message("s"), ..task("s") };
-        let group = NewGroup { id: "s".into(), size: 2, summary, body: None, shape: None };
-        let member = |id: &str, index| {
-            let group = crate::tasks::brokers::records::GroupMember { id: "s".into(), index };
-            NewTask { message: valid_message(id), group: Some(group), ..task(id) }
-        };
+        let (members, group) = group_of_two();
         let mut tx = fixture.db.begin().await.unwrap();
         fixture.outbox.enqueue_in(&mut tx, &[task("a")], None).await.unwrap();
-        let members = [member("m0", 0), member("m1", 1)];
         fixture.outbox.enqueue_in(&mut tx, &members, Some(&group)).await.unwrap();
         fixture.outbox.enqueue_in(&mut tx, &[task("b")], None).await.unwrap();
         tx.commit().await.unwrap();
@@ -421,14 +406,8 @@ on_both_databases! {
 
     async fn a_group_that_was_refused_can_be_sent_again(fixture) {
         let _ = fixture.redis.command(&["SET", "q", "x"]);
-        let summary = NewTask { message: valid_message("s"), ..task("s") };
-        let group = NewGroup { id: "s".into(), size: 2, summary, body: None, shape: None };
-        let member = |id: &str, index| {
-            let group = crate::tasks::brokers::records::GroupMember { id: "s".into(), index };
-            NewTask { message: valid_message(id), group: Some(group), ..task(id) }
-        };
+        let (members, group) = group_of_two();
         let mut tx = fixture.db.begin().await.unwrap();
-        let members = [member("m0", 0), member("m1", 1)];
         fixture.outbox.enqueue_in(&mut tx, &members, Some(&group)).await.unwrap();
         tx.commit().await.unwrap();
         fixture.outbox.flush().await.unwrap();
@@ -466,6 +445,17 @@ on_both_databases! {
         broker.flush().await.unwrap();
         assert_eq!(fixture.queued("q"), ["a"]);
     }
+}
+
+/// Returns two members, and their group with the summary `s`.
+fn group_of_two() -> ([NewTask; 2], NewGroup) {
+    let summary = NewTask { message: valid_message("s"), ..task("s") };
+    let group = NewGroup { id: "s".into(), size: 2, summary, body: None, shape: None };
+    let member = |id: &str, index| {
+        let group = GroupMember { id: "s".into(), index };
+        NewTask { message: valid_message(id), group: Some(group), ..task(id) }
+    };
+    ([member("m0", 0), member("m1", 1)], group)
 }
 
 fn valid_message(id: &str) -> String {
